@@ -1,0 +1,1 @@
+"""A cohort on disk becomes pairs of slices."""
