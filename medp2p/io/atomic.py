@@ -1,0 +1,389 @@
+"""The one writer of the package: a file, or a folder, is there whole under its name, or not at all.
+
+It must never write through a symbolic link, over anything that is no regular file, or over what exists unless asked.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BufferedWriter, FileIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from medp2p.errors import FileError, Medp2pError, OutputExistsError
+from medp2p.io.machine import file_error
+
+if sys.platform != "win32":  # there, an open file cannot be removed anyway
+    import fcntl
+
+PathLike = str | os.PathLike[str]
+_TEMPORARY = re.compile(r"\.medp2p-([A-Za-z0-9-]{1,16})-\d+-[0-9a-f]{8}\.tmp")
+"""Host, process and a random end: short, since an output's own name may be 251 bytes long."""
+_HOST = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:16] or "host"
+
+
+@contextmanager
+def atomic_file(path: PathLike, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """A binary file to write to, which gets its name once everything is on the disk.
+
+    Written under a short temporary name in the same folder (mode 0600), flushed, fsynced, renamed, the folder
+    fsynced. Whatever is raised inside, KeyboardInterrupt too, removes the temporary file and leaves the path as it was.
+
+    Args:
+        path: Where the file shall be; its folder must be there.
+        overwrite: Replace a regular file that is there.
+
+    Raises:
+        OutputExistsError: There is a file and `overwrite` is not given.
+        FileError: The path is no regular file or a symbolic link, or the system refuses; exit code 1 for a full disk.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> with atomic_file(Path(folder.name) / "a.bin") as file:
+        ...     _ = file.write(b"whole")
+        >>> [entry.name for entry in Path(folder.name).iterdir()]
+        ['a.bin']
+        >>> folder.cleanup()
+    """
+    target = Path(path)
+    refuse_existing(path, overwrite=overwrite)
+    with _as_file_error(path):
+        raw, temporary = _new_temporary_file(target.parent)
+    try:
+        try:
+            file = BufferedWriter(raw, 1 << 20)
+            yield file
+            file.flush()
+        except Exception as error:
+            if raw.failure is None or isinstance(error, Medp2pError):
+                raise
+            raise file_error(path, raw.failure, doing="written") from None
+        with _as_file_error(path):
+            _set_mode(raw.fileno(), 0o666)
+            os.fsync(raw.fileno())
+            raw.close()
+            refuse_existing(path, overwrite=overwrite)
+            temporary.replace(target)
+            sync_folder(target.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            raw.close()  # before its buffer, which would try to write once more
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: PathLike, content: bytes, *, overwrite: bool = True) -> None:
+    """A small file at once; see `atomic_file`."""
+    with atomic_file(path, overwrite=overwrite) as file:
+        file.write(content)
+
+
+def write_text(path: PathLike, text: str, *, overwrite: bool = True) -> None:
+    """A text file in UTF-8 with line feeds; lone surrogates of undecodable names are written as escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), overwrite=overwrite)
+
+
+def write_json(path: PathLike, value: object, *, overwrite: bool = True) -> None:
+    """Strict JSON, indented, in UTF-8.
+
+    Raises:
+        ValueError: A number is not finite: say null and why instead.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n", overwrite=overwrite)
+
+
+@contextmanager
+def atomic_folder(
+    path: PathLike, *, overwrite: bool = False, replaces: Callable[[str], bool] = lambda name: True
+) -> Iterator[Path]:
+    """A folder to write into, which gets its name once everything in it is on the disk.
+
+    Args:
+        path: Where the folder shall be; an empty folder there is taken.
+        overwrite: Replace a folder that is there, if everything in it is what this caller writes.
+        replaces: Whether a file of that name is one that this caller writes.
+
+    Raises:
+        OutputExistsError: There is a folder that is not empty, or one that holds files of others.
+        FileError: The path is something else, or the system refuses.
+    """
+    target = Path(path)
+    _refuse_folder(target, overwrite=overwrite, replaces=replaces)
+    with _as_file_error(path):
+        temporary, lock = _new_temporary_folder(target.parent)
+    try:
+        yield temporary
+        with _as_file_error(path):
+            for file in sorted(temporary.rglob("*")):
+                _sync(file)
+            temporary.chmod(0o777 & ~_umask())
+            sync_folder(temporary)
+        _refuse_folder(target, overwrite=overwrite, replaces=replaces)
+        with _as_file_error(path):
+            _move_folder(temporary, target)
+            sync_folder(target.parent)
+    finally:
+        if lock is not None:
+            os.close(lock)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep_stale(folder: PathLike, *, exclusive: bool = False) -> int:
+    """Remove what killed processes left of their writing in a folder.
+
+    Args:
+        folder: Looked at alone, not what is below it; a folder that is not there holds nothing.
+        exclusive: The caller holds the folder's lock, so that whatever is temporary there is stale. Without it only
+            what no living process of this machine is writing goes.
+
+    Returns:
+        How many files and folders were removed.
+    """
+    try:
+        entries = [Path(entry.path) for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+    except OSError:
+        return 0
+    return sum(_removed(entry) for entry in entries if exclusive or _is_stale(entry))
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of that name is a temporary one of this writer."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def refuse_existing(path: PathLike, *, overwrite: bool = False) -> None:
+    """Raise if a file could not be written there without loss; a caller asks this before its work.
+
+    Raises:
+        OutputExistsError: There is a file and `overwrite` is not given.
+        FileError: It is a folder, a symbolic link, a pipe or a device, or its folder is not there.
+    """
+    target = Path(path)
+    with _as_file_error(path):
+        found = _lstat(target)
+        if found is None and not target.parent.is_dir():
+            raise FileError(path, "cannot be written: its folder is not there", fix=f"make the folder {target.parent}")
+    if found is None:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise FileError(
+            path, "cannot be written: it exists and is no regular file", found=_kind(found.st_mode), fix="choose a name"
+        )
+    if not overwrite:
+        raise OutputExistsError(path, "the file exists", fix="choose another name, or ask for it with --overwrite")
+
+
+def check_output(path: PathLike, *, overwrite: bool = False) -> None:
+    """Raise what `atomic_file` would, by making a temporary file in the folder and removing it: asked before long work.
+
+    Raises:
+        OutputExistsError: There is a file and `overwrite` is not given.
+        FileError: It is no place for a file, or the folder takes none.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    with _as_file_error(path):
+        raw, temporary = _new_temporary_file(Path(path).parent)
+        raw.close()
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: PathLike) -> None:
+    """Make a renaming in a folder last; file systems that cannot are taken as they are."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno in _MEANT:
+                raise
+        finally:
+            os.close(descriptor)
+
+
+_MEANT = {errno.EIO, errno.ENOSPC}
+"""The folder is not on the disk. Anything else says that this file system syncs no folders."""
+
+
+class _RecordingFile(FileIO):
+    """A file that remembers why a write failed, since writers in native code swallow it."""
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            self.failure = error
+            raise
+
+
+def _new_temporary_file(folder: Path) -> tuple[_RecordingFile, Path]:
+    while True:
+        temporary = _temporary_name(folder)
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, 0o600)
+        _lock(descriptor)
+        if _lstat(temporary) is not None:
+            return _RecordingFile(descriptor, "wb"), temporary
+        os.close(descriptor)  # somebody swept it between its making and its lock
+
+
+def _new_temporary_folder(folder: Path) -> tuple[Path, int | None]:
+    while True:
+        temporary = _temporary_name(folder)
+        temporary.mkdir(mode=0o700)
+        if sys.platform == "win32":
+            return temporary, None
+        descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        _lock(descriptor)
+        if _lstat(temporary) is not None:
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _temporary_name(folder: Path) -> Path:
+    return folder / f".medp2p-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
+def _lock(descriptor: int) -> None:
+    """Held as long as the file is written; the kernel frees it with the process, so a stale file is a free one."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _is_stale(entry: Path) -> bool:
+    if sys.platform == "win32":
+        return True
+    match = _TEMPORARY.fullmatch(entry.name)
+    if match is None or match[1] != _HOST:
+        return False
+    try:
+        descriptor = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _removed(entry: Path) -> bool:
+    try:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _refuse_folder(target: Path, *, overwrite: bool, replaces: Callable[[str], bool]) -> None:
+    with _as_file_error(target):
+        found = _lstat(target)
+        if found is None:
+            if not target.parent.is_dir():
+                raise FileError(
+                    target, "cannot be written: the folder around it is not there", fix=f"make {target.parent}"
+                )
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            raise FileError(
+                target, "cannot be written: it is no folder", found=_kind(found.st_mode), fix="choose a name"
+            )
+        names = sorted(entry.name for entry in os.scandir(target))
+    foreign = [name for name in names if not replaces(name)]
+    if names and not overwrite:
+        raise OutputExistsError(
+            target, "the folder is not empty", fix="choose another name, or ask for it with --overwrite"
+        )
+    if foreign:
+        raise OutputExistsError(
+            target, "the folder holds files of others", found=f"{len(foreign)} of them", fix="choose another name"
+        )
+
+
+def _move_folder(temporary: Path, target: Path) -> None:
+    """Rename over nothing or an empty folder; a full one steps aside first and goes when the new one is in place."""
+    if sys.platform != "win32" or not target.exists():
+        try:
+            temporary.replace(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+        else:
+            return
+    aside = _temporary_name(target.parent)
+    target.replace(aside)
+    try:
+        temporary.replace(target)
+    except OSError:
+        aside.replace(target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _as_file_error(path: PathLike) -> Iterator[None]:
+    try:
+        yield
+    except Medp2pError:
+        raise
+    except OSError as error:
+        raise file_error(path, error, doing="written") from None
+
+
+def _lstat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a pipe", stat.S_IFREG: "a file"}
+    return kinds.get(stat.S_IFMT(mode), "a device or socket")
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        sync_folder(path)
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    if hasattr(os, "fchmod"):
+        with contextlib.suppress(PermissionError):  # network shares that decide on modes themselves
+            os.fchmod(descriptor, mode & ~_umask())
+
+
+def _umask() -> int:
+    """The process's umask; Linux tells it, elsewhere it is set and put back, for a moment too strict, never too lax."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
