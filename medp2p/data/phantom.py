@@ -91,6 +91,7 @@ def write_phantoms(
     seed: int = 0,
     awkward: bool = False,
     kind: str = "head",
+    shape: tuple[int, int, int] = SHAPE,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -102,6 +103,7 @@ def write_phantoms(
         seed: Decides every voxel; not negative.
         awkward: See `phantom_head`.
         kind: What to draw, one of `KINDS`.
+        shape: See `phantom_head`.
         overwrite: Write into a folder that is not empty; only files of these names are replaced.
         progress: Called with how many cases are done, how many there are, and the case.
 
@@ -119,7 +121,7 @@ def write_phantoms(
             folder, "exists and is not an empty folder", fix="name another folder, or add --overwrite"
         )
     written = []
-    for number, head in enumerate(KINDS[kind](cases, seed, awkward), start=1):
+    for number, head in enumerate(KINDS[kind](cases, seed, shape, awkward), start=1):
         case = target / f"head_{number:03d}"
         case.mkdir(parents=True, exist_ok=True)
         for name, volume in head.volumes().items():
@@ -132,11 +134,11 @@ def write_phantoms(
     return written
 
 
-def _heads(cases: int, seed: int, awkward: bool) -> Iterator[PhantomHead]:
-    return (phantom_head((seed, number), awkward=awkward) for number in range(cases))
+def _heads(cases: int, seed: int, shape: tuple[int, int, int], awkward: bool) -> Iterator[PhantomHead]:
+    return (phantom_head((seed, number), shape=shape, awkward=awkward) for number in range(cases))
 
 
-KINDS: dict[str, Callable[[int, int, bool], Iterator[PhantomHead]]] = {"head": _heads}
+KINDS: dict[str, Callable[[int, int, tuple[int, int, int], bool], Iterator[PhantomHead]]] = {"head": _heads}
 
 
 def _write_volume(volume: Volume, path: Path, *, overwrite: bool = False) -> None:

@@ -1,0 +1,47 @@
+# medp2p: what a developer types. Needs python3 (3.11 or newer) and make; everything else goes into .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench docs clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make .venv, with medp2p and its development tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: PYTHON: $$($(PYTHON) -V) is too old (expected 3.11 or newer). Fix: make install PYTHON=python3.12"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .
+	@touch $@
+
+demo: $(STAMP)  ## synthetic heads: train, translate, evaluate; leaves runs/demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ./.ci/demo
+
+test: $(STAMP)  ## the tests, and every example in docstrings and documents
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(STAMP)  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## what the figures in the documentation are measured with
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)  ## docs/_build/html/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+clean:  ## remove what was built, keep data and runs
+	rm -rf $(VENV) docs/_build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
