@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
     {"errors", "_version"},
     {"volume", "regions"},
+    {"body"},
     {"config", "io"},
     {"device", "networks", "losses", "data", "preparation"},
     {"evaluation", "translation"},
@@ -63,7 +64,9 @@ def own(name: str) -> frozenset[str]:
     for full in imported(name):
         if full.split(".")[0] == "medp2p":
             inside = full.removeprefix("medp2p").removeprefix(".")
-            targets.add(inside if inside in modules() else inside.rpartition(".")[0])
+            while inside not in modules():
+                inside = inside.rpartition(".")[0]
+            targets.add(inside)
     return frozenset(targets - {name})
 
 
