@@ -35,14 +35,14 @@ class PlaneGrid:
         shape_ras: Voxels of the RAS-ordered array along x, y, z.
         spacing_ras: Distance of voxel centres along x, y, z, in mm.
         plane: `axial`, `coronal` or `sagittal`.
-        spacing_mm: Spacing of the prepared planes along their two axes in the order x, y, z: first the width, then
-            the height. None keeps the scan's own. The distance between planes is never changed.
+        spacing_mm: Spacing of the prepared planes, first from row to row (along the height), then from column to
+            column. None keeps the scan's own. The distance between planes is never changed.
 
     Raises:
         GeometryError: An unknown plane, or a spacing or shape that is not above zero.
 
     Examples:
-        >>> grid = PlaneGrid((100, 120, 30), (1.0, 1.0, 4.0), "axial", (2.0, 1.5))
+        >>> grid = PlaneGrid((100, 120, 30), (1.0, 1.0, 4.0), "axial", (1.5, 2.0))
         >>> grid.count, grid.native_size, grid.size
         (30, (120, 100), (80, 50))
     """
@@ -97,7 +97,7 @@ class PlaneGrid:
             return self.native_spacing
         height, width = (
             mm if abs(target / mm - 1.0) * n < _SAME_PLACE else target
-            for n, mm, target in zip(self.native_size, self.native_spacing, self.spacing_mm[::-1], strict=True)
+            for n, mm, target in zip(self.native_size, self.native_spacing, self.spacing_mm, strict=True)
         )
         return height, width
 
@@ -133,7 +133,7 @@ def to_planes(
         Shape (N, H, W), float32 unless `nearest`.
 
     Examples:
-        >>> grid = PlaneGrid((2, 4, 3), (1.0, 1.0, 5.0), "axial", (1.0, 2.0))
+        >>> grid = PlaneGrid((2, 4, 3), (1.0, 1.0, 5.0), "axial", (2.0, 1.0))
         >>> to_planes(np.full((2, 4, 3), 7.0), grid).shape
         (3, 2, 2)
     """

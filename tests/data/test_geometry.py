@@ -92,10 +92,10 @@ def test_rows_run_to_anterior_or_superior_and_columns_to_right_or_anterior():
     assert sagittal[1, 2, 0] == 201
 
 
-def test_spacing_is_given_as_width_then_height_in_the_order_x_y_z():
+def test_spacing_is_given_from_row_to_row_and_then_from_column_to_column():
     grid = PlaneGrid((10, 20, 40), (1.0, 1.0, 1.0), "sagittal", (2.0, 4.0))
-    assert grid.size == (10, 10)
-    assert grid.spacing == (4.0, 2.0)
+    assert grid.size == (20, 5)
+    assert grid.spacing == (2.0, 4.0)
 
 
 def test_a_straight_ramp_is_still_one_at_another_spacing():
@@ -120,7 +120,7 @@ def test_a_smooth_image_survives_the_way_there_and_back():
 
 
 def test_a_spacing_equal_up_to_rounding_changes_no_value():
-    grid = PlaneGrid((256, 256, 1), (np.float64(np.float32(0.9765625001)), 0.99999994, 3.0), "axial", (0.9765625, 1.0))
+    grid = PlaneGrid((256, 256, 1), (0.97656254, 0.99999994, 3.0), "axial", (1.0, 0.9765625))
     array = noise((256, 256, 1))
     assert np.array_equal(to_planes(array, grid)[0].T, array[..., 0])
 
