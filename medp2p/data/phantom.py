@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.data.phantom_anatomy import Patient, Points, tissues
+from medp2p.data.phantom_anatomy import tissues
+from medp2p.data.phantom_patient import Patient
 from medp2p.data.phantom_scanner import REGIONS, region_labels, scan_ct, scan_mr
+from medp2p.data.phantom_shapes import Points
 from medp2p.errors import ConfigError, OutputExistsError
 from medp2p.regions import Regions
 from medp2p.volume import Header, Volume

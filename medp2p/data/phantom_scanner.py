@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medp2p.data.phantom_anatomy import Floats, Patient, Points, Tissue
+from medp2p.data.phantom_patient import Patient, Tissue, Tissues
+from medp2p.data.phantom_shapes import Floats, Points
 
 CT_LIMITS_HU = (-1024, 3071)
 """What 12 bits of a CT scanner hold."""
@@ -48,12 +49,12 @@ LOOKS = {
 _BONE = [Tissue.COMPACT_BONE, Tissue.SPONGY_BONE, Tissue.DENSE_BONE]
 
 
-def region_labels(tissues: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def region_labels(tissues: Tissues) -> NDArray[np.uint8]:
     """The label of `REGIONS` of every voxel, 0 outside the head."""
     return np.array([look.label for look in _looks()], np.uint8)[tissues]
 
 
-def scan_mr(tissues: NDArray[np.uint8], p: Points, patient: Patient, rng: np.random.Generator) -> NDArray[np.integer]:
+def scan_mr(tissues: Tissues, p: Points, patient: Patient, rng: np.random.Generator) -> NDArray[np.integer]:
     """A T1-weighted MR: blurred, uneven over the head, with Rician noise, in the units of some scanner.
 
     Args:
@@ -77,7 +78,7 @@ def scan_mr(tissues: NDArray[np.uint8], p: Points, patient: Patient, rng: np.ran
     return np.round(seen).astype(kind)
 
 
-def scan_ct(tissues: NDArray[np.uint8], p: Points, patient: Patient, rng: np.random.Generator) -> NDArray[np.int16]:
+def scan_ct(tissues: Tissues, p: Points, patient: Patient, rng: np.random.Generator) -> NDArray[np.int16]:
     """A CT: blurred, bone of uneven density, with noise.
 
     Args:
