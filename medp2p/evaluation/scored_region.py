@@ -1,0 +1,119 @@
+"""ScoredRegion: one region to score, read box by box out of label maps and masks that are held once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import find_objects
+
+from medp2p.regions import BACKGROUND, Layer, Regions
+
+Box = tuple[slice, ...]
+Mask = NDArray[np.bool_]
+_LARGEST_LISTED_LABEL = 65_535
+"""`find_objects` makes a list as long as the largest label, so larger labels are numbered anew first."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRegion:
+    """One region: the union of `parts`, cut to `within`, without `without`.
+
+    Attributes:
+        name: As it stands in the scores.
+        label: Its number in the label map, None for unions and masks.
+        parts: Arrays of shape (X, Y, Z) with the value that belongs to the region: a label, or True of a mask.
+        box: Where the parts lie; None where they have no voxel.
+        within: Mask that the region is cut to, or None.
+        without: Regions that are taken out of it.
+    """
+
+    name: str
+    label: int | None
+    parts: tuple[tuple[NDArray[Any], int | bool], ...]
+    box: Box | None
+    within: Mask | None = None
+    without: tuple["ScoredRegion", ...] = field(default=())
+
+    def read(self, where: Any) -> Mask:
+        """The mask of the region at an index into its arrays, such as a tuple of slices."""
+        (array, value), *others = self.parts
+        found = np.array(array[where]) if value is True else array[where] == value
+        for array, value in others:
+            found |= array[where] if value is True else array[where] == value
+        if self.within is not None:
+            found &= self.within[where]
+        for other in self.without:
+            found &= ~other.read(where)
+        return np.asarray(found)
+
+    def turned(self, axes: Sequence[int]) -> "ScoredRegion":
+        """The same region in arrays whose axes are transposed."""
+        return ScoredRegion(
+            self.name,
+            self.label,
+            tuple((array.transpose(axes), value) for array, value in self.parts),
+            None if self.box is None else tuple(self.box[axis] for axis in axes),
+            None if self.within is None else self.within.transpose(axes),
+            tuple(other.turned(axes) for other in self.without),
+        )
+
+
+def of_mask(name: str, mask: Mask, within: Mask | None = None, label: int | None = None) -> ScoredRegion:
+    """A region given as a mask of shape (X, Y, Z)."""
+    return ScoredRegion(name, label, ((mask, True),), bounding_box(mask), within)
+
+
+def of_labels(regions: Regions, within: Mask | None) -> Iterator[ScoredRegion]:
+    """Every region and group of a label map, in the order of `region_names`, without building their masks."""
+    boxes = [_label_boxes(layer) for layer in regions.layers]
+    for name in regions.region_names:
+        labelled = [
+            (layer.labels, label, box.get(label))
+            for layer, box in zip(regions.layers, boxes, strict=True)
+            for label, called in layer.names.items()
+            if called in regions.groups.get(name, (name,)) and label and called != BACKGROUND
+        ]
+        parts = tuple((labels, label) for labels, label, _ in labelled)
+        yield ScoredRegion(name, regions.label_of(name), parts, union_box([box for *_, box in labelled]), within)
+
+
+def union(name: str, regions: Sequence[ScoredRegion], within: Mask | None) -> ScoredRegion:
+    """The union of several regions under another name."""
+    parts = tuple(part for region in regions for part in region.parts)
+    return ScoredRegion(name, None, parts, union_box([region.box for region in regions]), within)
+
+
+def bounding_box(mask: Mask) -> Box | None:
+    """The smallest box that holds every voxel of a mask; None where it has none.
+
+    Examples:
+        >>> bounding_box(np.array([[[False, True, True, False]]]))
+        (slice(0, 1, None), slice(0, 1, None), slice(1, 3, None))
+    """
+    box = []
+    for axis in range(mask.ndim):
+        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        if not hit.size:
+            return None
+        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
+    return tuple(box)
+
+
+def union_box(boxes: Sequence[Box | None]) -> Box | None:
+    """The smallest box around several; None where none of them is a box."""
+    found = [box for box in boxes if box is not None]
+    if not found:
+        return None
+    return tuple(slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*found, strict=True))
+
+
+def _label_boxes(layer: Layer) -> Mapping[int, Box]:
+    """Where each label of a map lies, from one walk over the map."""
+    labels = layer.labels
+    if labels.max() <= _LARGEST_LISTED_LABEL:
+        return {label: box for label, box in enumerate(find_objects(labels), start=1) if box is not None}
+    values, numbered = np.unique(labels, return_inverse=True)
+    boxes = find_objects(numbered.reshape(labels.shape) + 1)
+    return {int(value): box for value, box in zip(values, boxes, strict=True) if box is not None}
