@@ -1,0 +1,53 @@
+"""The configuration of a run: read strictly, checked as a whole, frozen, and handed on section by section."""
+
+from medp2p.config.csv_cases import read_cases_csv
+from medp2p.config.data_section import CaseEntry, DataSection, Split
+from medp2p.config.difference import differing_keys
+from medp2p.config.intensity_section import ChannelIntensity
+from medp2p.config.load import config_from_mapping, load_config
+from medp2p.config.origin import Origin
+from medp2p.config.presence import missing_data
+from medp2p.config.schema import (
+    AugmentationSection,
+    BestBy,
+    Config,
+    DiscriminatorSection,
+    EvaluationSection,
+    GeneratorSection,
+    LossSection,
+    PreparationSection,
+    RegionsSection,
+    TrainingSection,
+)
+from medp2p.config.shipped import shipped, shipped_names
+from medp2p.config.strict_yaml import YamlDocument, read_strict_yaml
+from medp2p.config.write import json_schema, to_yaml
+
+__all__ = [
+    "AugmentationSection",
+    "BestBy",
+    "CaseEntry",
+    "ChannelIntensity",
+    "Config",
+    "DataSection",
+    "DiscriminatorSection",
+    "EvaluationSection",
+    "GeneratorSection",
+    "LossSection",
+    "Origin",
+    "PreparationSection",
+    "RegionsSection",
+    "Split",
+    "TrainingSection",
+    "YamlDocument",
+    "config_from_mapping",
+    "differing_keys",
+    "json_schema",
+    "load_config",
+    "missing_data",
+    "read_cases_csv",
+    "read_strict_yaml",
+    "shipped",
+    "shipped_names",
+    "to_yaml",
+]
