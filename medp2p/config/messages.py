@@ -90,13 +90,7 @@ def message_of(error: ErrorDetails, model: type[BaseModel], keys: KeyPath, elsew
         return "it is missing", None, None, f"add it: {wanted}"
     expected = _KINDS.get(kind) or _BOUNDS.get(kind, error["msg"]).format(**context)
     found = shown(error["input"])
-    cause = (
-        "not a value it can have"
-        if kind == "literal_error"
-        else "out of bounds"
-        if kind in _BOUNDS
-        else "no such value"
-    )
+    cause = "out of bounds" if kind in _BOUNDS and kind != "literal_error" else "not a value it can have"
     if kind == "literal_error" and isinstance(error["input"], str):
         words = expected.replace(" or ", ", ").replace("'", "").split(", ")
         meant = nearest(error["input"], words)

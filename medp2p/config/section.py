@@ -1,6 +1,7 @@
 """What every section of a configuration is made of: strictness, refusals, and the words that may stand in it."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -91,6 +92,20 @@ def file_name(name: str) -> str:
         fix = "name a file inside the case folder; a folder elsewhere is data.folder, single files are data.cases"
         raise RefusalError("the file is not inside the case folder", found=shown(name), fix=fix)
     return name
+
+
+def check_word(kind: Callable[[str], str], word: str) -> str | None:
+    """Why a word is refused, or None.
+
+    Examples:
+        >>> check_word(case_id, "S01"), check_word(case_id, "../S01")
+        (None, 'no name for a case')
+    """
+    try:
+        kind(word)
+    except RefusalError as refusal:
+        return refusal.cause
+    return None
 
 
 ChannelName = Annotated[str, AfterValidator(channel_name)]
