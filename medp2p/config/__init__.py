@@ -1,7 +1,8 @@
 """The configuration of a run: read strictly, checked as a whole, frozen, and handed on section by section."""
 
+from medp2p.config.case_entry import CaseEntry
 from medp2p.config.csv_cases import read_cases_csv
-from medp2p.config.data_section import CaseEntry, DataSection, Split
+from medp2p.config.data_section import DataSection, Split
 from medp2p.config.difference import differing_keys
 from medp2p.config.intensity_section import ChannelIntensity
 from medp2p.config.load import config_from_mapping, load_config

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from medp2p.config.data_section import CaseEntry
-from medp2p.config.load import absolute
+from medp2p.config.case_entry import CaseEntry
 from medp2p.config.messages import message_of, nearest, place_of
+from medp2p.config.places import absolute
 from medp2p.config.strict_yaml import shown
 from medp2p.config.text_file import read_text
 from medp2p.errors import ConfigError, Fault, fault

@@ -4,25 +4,14 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from medp2p.config.section import (
-    CaseId,
-    ChannelName,
-    FileName,
-    Fraction,
-    Place,
-    RefusalError,
-    Section,
-    Text,
-    one_or_several,
-)
+from medp2p.config.case_entry import CaseEntry
+from medp2p.config.csv_cases import read_cases_csv
+from medp2p.config.section import ChannelName, FileName, Fraction, Place, RefusalError, Section, one_or_several
 from medp2p.config.strict_yaml import shown
-
-SplitName = Literal["train", "validation", "test"]
-WaivableCheck = Literal["hu_range", "body_overlap"]
 
 Names = Annotated[
     tuple[ChannelName, ...],
@@ -30,7 +19,6 @@ Names = Annotated[
     BeforeValidator(one_or_several, json_schema_input_type=str | list[str]),
 ]
 Files = Annotated[tuple[FileName, ...], Field(min_length=1), BeforeValidator(one_or_several)]
-Places = Annotated[tuple[Place, ...], BeforeValidator(one_or_several, json_schema_input_type=str | list[str])]
 
 
 def _patient_pattern(pattern: str) -> str:
@@ -53,25 +41,6 @@ class Split(Section):
 
     validation: Fraction = Field(default=0.1, description="share of the patients by which the best weights are chosen")
     test: Fraction = Field(default=0.2, description="share of the patients that training never sees")
-
-
-class CaseEntry(Section):
-    """One case of a list: its files under the names of their channels."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Place]
-
-    id: CaseId = Field(description="the case, as results call it")
-    split: SplitName = Field(description="train, validation or test")
-    patient: Text | None = Field(default=None, description="whose scan it is; the case id if left out")
-    regions: Places = Field(default=(), description="label map, or a list of them")
-    body: Place | None = Field(default=None, description="mask of the body")
-    allow: tuple[WaivableCheck, ...] = Field(default=(), description="checks that are waived for this case")
-
-    @property
-    def files(self) -> Mapping[str, Path]:
-        """The file of every channel; absolute after loading."""
-        return dict(self.__pydantic_extra__)
 
 
 def _form_of_cases(value: object) -> str:
@@ -138,8 +107,6 @@ class DataSection(Section):
             ConfigError: The CSV file is refused; every fault with its line.
             FileError: It cannot be read.
         """
-        from medp2p.config.csv_cases import read_cases_csv  # it makes CaseEntry of rows, so it comes after this file
-
         if isinstance(self.cases, Path):
             return read_cases_csv(self.cases, self.channels)
         return list(self.cases or ())

@@ -1,7 +1,6 @@
 """A configuration file and its overrides → Config, or every fault at once."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,7 +13,7 @@ from medp2p.config.intensity_section import filled_in
 from medp2p.config.messages import message_of, place_of, unknown_key
 from medp2p.config.origin import Origin
 from medp2p.config.overrides import Override, apply, read_overrides
-from medp2p.config.region_names import KNOWN_SETS
+from medp2p.config.places import resolve_places
 from medp2p.config.rules import RULES
 from medp2p.config.schema import Config
 from medp2p.config.section import one_or_several
@@ -86,7 +85,7 @@ def _built(
 ) -> Config:
     faults += [found for change in changes if (found := apply(change, content)) is not None]
     unread = {fault.key for fault in faults if fault.key}
-    _resolve_places(content, origin, folders)
+    resolve_places(content, origin, folders)
     _fill_in(content)
     checking = _Checking(content, origin)
     faults += [found for found in checking.faults if found.key not in unread]
@@ -187,41 +186,3 @@ def _fill_in(content: dict[str, YamlValue]) -> None:
             data["files"] = defaults | (files or {})
         if data.get("split") is None:
             data["split"] = {}
-
-
-def _resolve_places(content: dict[str, YamlValue], origin: Origin, folders: tuple[Path, Path]) -> None:
-    """Make every path absolute: those of the file against its folder, those of overrides against the other."""
-    for keys in _places(content):
-        *way, last = keys
-        at: Any = content
-        for key in way:
-            at = at[key]
-        if isinstance(at[last], str) and at[last].strip() and "\0" not in at[last]:
-            folder = folders[origin.override_of(keys) is not None]
-            at[last] = str(absolute(folder / at[last]))
-
-
-def _places(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """The keys under which a path stands."""
-    data, regions, training = (section if isinstance(section := content.get(name), dict) else {} for name in
-                               ("data", "regions", "training"))  # fmt: skip
-    yield from (("data", key) for key in ("folder", "store", "cases") if isinstance(data.get(key), str))
-    if isinstance(regions.get("names"), str) and regions["names"] not in KNOWN_SETS:
-        yield "regions", "names"
-    if isinstance(training.get("start_from"), str):
-        yield "training", "start_from"
-    for number, entry in enumerate(data["cases"] if isinstance(data.get("cases"), list) else ()):
-        for key, value in entry.items() if isinstance(entry, dict) else ():
-            if key in ("id", "split", "patient", "allow"):
-                continue
-            if isinstance(value, str):
-                yield "data", "cases", number, key
-            elif isinstance(value, list):
-                yield from (("data", "cases", number, key, index) for index in range(len(value)))
-
-
-def absolute(path: Path) -> Path:
-    """The path from the root, without `..` where that names the same file (behind a link it may not)."""
-    whole = Path.cwd() / path
-    short = Path(os.path.normpath(whole))
-    return short if os.path.realpath(short) == os.path.realpath(whole) else whole
