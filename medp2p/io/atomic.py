@@ -32,7 +32,9 @@ _HOST = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:16] or "host"
 
 
 @contextmanager
-def atomic_file(path: PathLike, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(
+    path: PathLike, *, overwrite: bool = False, check: Callable[[Path], object] | None = None
+) -> Iterator[BinaryIO]:
     """A binary file to write to, which gets its name once everything is on the disk.
 
     Written under a short temporary name in the same folder (mode 0600), flushed, fsynced, renamed, the folder
@@ -41,6 +43,7 @@ def atomic_file(path: PathLike, *, overwrite: bool = False) -> Iterator[BinaryIO
     Args:
         path: Where the file shall be; its folder must be there.
         overwrite: Replace a regular file that is there.
+        check: Called with the temporary file before it gets its name; what it raises stops that.
 
     Raises:
         OutputExistsError: There is a file and `overwrite` is not given.
@@ -72,6 +75,8 @@ def atomic_file(path: PathLike, *, overwrite: bool = False) -> Iterator[BinaryIO
             _set_mode(raw.fileno(), 0o666)
             os.fsync(raw.fileno())
             raw.close()
+            if check is not None:
+                check(temporary)
             refuse_existing(path, overwrite=overwrite)
             temporary.replace(target)
             sync_folder(target.parent)

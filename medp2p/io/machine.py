@@ -2,9 +2,12 @@
 
 import errno
 import os
-from os import PathLike
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from os import PathLike, fspath
 
-from medp2p.errors import FileError
+from medp2p.errors import FileError, Medp2pError
 
 _MACHINE_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 """Faults of the machine, not of what was asked: the command line ends with 1."""
@@ -69,3 +72,24 @@ def memory_error(path: str | PathLike[str], needed_bytes: int | None = None) -> 
     )
     ours.exit_code = 1
     return ours
+
+
+@contextmanager
+def naming(path: str | PathLike[str]) -> Iterator[None]:
+    """Give the faults of what is checked inside the file that they were found in.
+
+    Examples:
+        >>> from medp2p.volume import Volume
+        >>> with naming("ct.nii.gz"):
+        ...     Volume([[0.0]], [[1.0]])
+        Traceback (most recent call last):
+        medp2p.errors.GeometryError: ct.nii.gz: this is no volume (found shape (1, 1), ...
+    """
+    try:
+        yield
+    except Medp2pError as error:
+        named = type(error).several(
+            fault if fault.path else replace(fault, path=fspath(path)) for fault in error.faults
+        )
+        named.exit_code = error.exit_code
+        raise named from None
