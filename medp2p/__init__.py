@@ -1,0 +1,89 @@
+"""One scan becomes another: MRI to CT, one MR contrast to another, learnt from paired scans.
+
+Research use only. Importing it loads neither torch nor monai: what is heavy comes when it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from medp2p._version import __version__
+from medp2p.errors import (
+    ConfigError,
+    EmptyRegionError,
+    Fault,
+    FileError,
+    GeometryError,
+    Medp2pError,
+    ModelError,
+    OutputExistsError,
+    RegionError,
+    TrainingError,
+)
+
+if TYPE_CHECKING:
+    from medp2p import evaluation, losses, networks, training
+    from medp2p.checking import check
+    from medp2p.evaluation import evaluate
+    from medp2p.io import read_regions, read_volume, write_volume
+    from medp2p.regions import Regions
+    from medp2p.training import Run, evaluate_run, train
+    from medp2p.translation import Translator, translate
+    from medp2p.volume import Volume
+
+__all__ = [
+    "ConfigError",
+    "EmptyRegionError",
+    "Fault",
+    "FileError",
+    "GeometryError",
+    "Medp2pError",
+    "ModelError",
+    "OutputExistsError",
+    "RegionError",
+    "Regions",
+    "Run",
+    "TrainingError",
+    "Translator",
+    "Volume",
+    "__version__",
+    "check",
+    "evaluate",
+    "evaluate_run",
+    "evaluation",
+    "losses",
+    "networks",
+    "read_regions",
+    "read_volume",
+    "train",
+    "training",
+    "translate",
+    "write_volume",
+]
+
+_HOMES = {
+    "Regions": "regions",
+    "Run": "training",
+    "Translator": "translation",
+    "Volume": "volume",
+    "check": "checking",
+    "evaluate": "evaluation",
+    "evaluate_run": "training",
+    "read_regions": "io",
+    "read_volume": "io",
+    "train": "training",
+    "translate": "translation",
+    "write_volume": "io",
+}
+_ROOMS = ("evaluation", "losses", "networks", "training")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

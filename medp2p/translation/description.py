@@ -1,0 +1,114 @@
+"""What a model file says of itself: all that translating needs, in one strict, bounded, hashed text."""
+
+import hashlib
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medp2p.errors import ModelError, Where
+
+SCHEMA_VERSION = 1
+"""Rises when an older medp2p could misread a newer model file."""
+
+Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
+Spacing = Annotated[float, Field(gt=0, le=100)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Architecture(_Part):
+    """The generator: a name of the networks' table, and sizes that are bounded before anything is built."""
+
+    kind: Literal["unet_128", "unet_256", "resnet_6", "resnet_9"]
+    channels: int = Field(ge=1, le=512)
+    norm: Literal["batch", "instance"]
+    dropout: bool
+
+
+class Preparation(_Part):
+    """What a scan goes through before the generator."""
+
+    plane: Literal["axial", "coronal", "sagittal"]
+    spacing_mm: tuple[Spacing, Spacing] | None
+    context_slices: int = Field(ge=0, le=16)
+
+
+class ChannelMap(_Part):
+    """How values of a channel become [-1, 1]; the limits of a percentile target are the training cohort's medians."""
+
+    kind: Literal["window", "percentile"]
+    low: float
+    high: float
+    hu: bool
+    limits: tuple[float, float] | None = None
+
+
+class Description(_Part):
+    """All that translating needs beside the weights.
+
+    Attributes:
+        generator: The network.
+        sources: Input channels, in their order.
+        targets: Output channels, in their order.
+        files: The name that each channel had in a case folder of the training cohort, `{case}` for the case id.
+        preparation: Plane, spacing and neighbours.
+        intensity: The map of every channel.
+        precision: In which the model was validated, and translates unless told otherwise.
+        habit: `evaluation`, or `training` for the reference's habit of translating with dropout and batch statistics.
+    """
+
+    generator: Architecture
+    sources: tuple[Channel, ...] = Field(min_length=1, max_length=16)
+    targets: tuple[Channel, ...] = Field(min_length=1, max_length=16)
+    files: dict[Channel, str]
+    preparation: Preparation
+    intensity: dict[Channel, ChannelMap]
+    precision: Literal["fp32", "bf16"]
+    habit: Literal["evaluation", "training"] = "evaluation"
+
+    @model_validator(mode="after")
+    def _every_channel_has_a_map(self) -> Self:
+        missing = [name for name in (*self.sources, *self.targets) if name not in self.intensity]
+        if missing:
+            raise ValueError(f"no intensity map for {', '.join(missing)}")
+        undone = [
+            n for n in self.targets if self.intensity[n].kind == "percentile" and self.intensity[n].limits is None
+        ]
+        if undone:
+            raise ValueError(f"no limits to undo the map of {', '.join(undone)}")
+        return self
+
+    @property
+    def in_channels(self) -> int:
+        """Channels that the generator sees: every source with its neighbours."""
+        return len(self.sources) * (2 * self.preparation.context_slices + 1)
+
+    def to_text(self) -> str:
+        """The JSON text that is stored and hashed."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_text(cls, text: str, path: Where) -> "Description":
+        """A description read back, strictly.
+
+        Raises:
+            ModelError: It is no JSON, has unknown or missing parts, or sizes out of bounds.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ModelError(
+                path,
+                "the description of the model cannot be used",
+                found=f"{'.'.join(map(str, first['loc'])) or 'the text'}: {first['msg']}",
+                fix="take a model that medp2p wrote, or a newer medp2p",
+            ) from None
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 of a text in UTF-8, lower-case hex."""
+    return hashlib.sha256(text.encode()).hexdigest()

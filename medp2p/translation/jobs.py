@@ -1,0 +1,234 @@
+"""What there is to translate behind one INPUT, and where each result goes."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, OutputExistsError, fault
+from medp2p.io import IMAGE_EXTENSIONS, image_stem, list_images
+from medp2p.translation.description import Description
+
+logger = logging.getLogger(__name__)
+
+PathLike_ = str | PathLike[str]
+OUTPUT_EXTENSIONS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr")
+_DEFAULT_EXTENSION = ".nii.gz"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan to translate.
+
+    Attributes:
+        name: Case id or file name, for messages.
+        sources: The file (or DICOM folder) of every source channel.
+        outputs: The file of every target channel; a DICOM folder where `dicom`.
+        dicom: Whether the result is written as a DICOM series.
+    """
+
+    name: str
+    sources: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+    dicom: bool = False
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Everything behind one INPUT.
+
+    Attributes:
+        jobs: In the order of their names.
+        faults: Inputs that cannot be jobs; they stop no other.
+        many: Whether INPUT was a folder of images or a cohort, so that what is finished is kept.
+    """
+
+    jobs: tuple[Job, ...]
+    faults: tuple[Fault, ...] = ()
+    many: bool = False
+
+
+def find_jobs(
+    given: PathLike_ | Mapping[str, PathLike_], output: PathLike_, description: Description, *, dicom_out: bool = False
+) -> Jobs:
+    """The jobs behind an INPUT: an image file, named channels, a case folder, a cohort, a folder of images or a series.
+
+    Args:
+        given: The input, or every source's file by its channel's name.
+        output: Image file or folder.
+        description: The model's channels and their training file names.
+        dicom_out: OUTPUT was typed as a folder, which a DICOM series may be written to.
+
+    Raises:
+        FileError: INPUT is missing, or holds nothing that could be translated.
+        ConfigError: Channels or the kind of OUTPUT do not fit.
+    """
+    target = Path(output)
+    if isinstance(given, Mapping):
+        return Jobs((_named(given, target, description),))
+    path = Path(given)
+    if not path.exists():
+        raise FileError(given, "no such file or folder", fix="check the path of -i")
+    if not path.is_dir():
+        only = _only_source(given, description)
+        return Jobs((Job(path.name, {only: path}, _file_outputs(target, description)),))
+    case = _case_files(path, description)
+    if len(case) == len(description.sources):
+        outputs = _file_outputs(target, description, folder_allowed=True)
+        return Jobs((Job(path.resolve().name, case, outputs),))
+    return _cohort(path, target, description) or _images(given, target, description, dicom_out=dicom_out)
+
+
+def _named(given: Mapping[str, PathLike_], target: Path, description: Description) -> Job:
+    if set(given) != set(description.sources):
+        raise ConfigError(
+            None,
+            "the channels are not those of the model",
+            key="-i",
+            found=", ".join(given),
+            expected=", ".join(description.sources),
+            fix="give every one as -i NAME=FILE",
+        )
+    for name, path in given.items():
+        if not Path(path).exists():
+            raise FileError(path, f"no such file for channel {name}", fix="check the path")
+    sources = {name: Path(given[name]) for name in description.sources}
+    return Job(sources[description.sources[0]].name, sources, _file_outputs(target, description, folder_allowed=True))
+
+
+def _only_source(given: PathLike_, description: Description) -> str:
+    if len(description.sources) > 1:
+        names = " ".join(f"-i {name}=FILE" for name in description.sources)
+        raise ConfigError(
+            given,
+            "one file for a model with several sources",
+            key="-i",
+            expected=", ".join(description.sources),
+            fix=f"write {names}, or give a folder that holds them as in training",
+        )
+    return description.sources[0]
+
+
+def _file_outputs(target: Path, description: Description, *, folder_allowed: bool = False) -> dict[str, Path]:
+    """Where the targets of one scan go: one to the file itself, several (or by wish) to files in a folder."""
+    is_image = target.name.lower().endswith(OUTPUT_EXTENSIONS)
+    if is_image and len(description.targets) == 1:
+        return {description.targets[0]: target}
+    if is_image or not (folder_allowed or len(description.targets) > 1):
+        raise ConfigError(
+            target,
+            "this is no image file that can be written"
+            if not is_image
+            else "one file for a model with several targets",
+            key="-o",
+            expected=", ".join(OUTPUT_EXTENSIONS) if not is_image else f"a folder for {', '.join(description.targets)}",
+            fix="write a name with one of these extensions" if not is_image else "name a folder",
+        )
+    return {name: target / f"{name}{_DEFAULT_EXTENSION}" for name in description.targets}
+
+
+def _case_files(folder: Path, description: Description) -> dict[str, Path]:
+    """The sources that a folder holds under their training file names."""
+    found = {}
+    for name in description.sources:
+        pattern = description.files[name].replace("{case}", folder.resolve().name)
+        if pattern.endswith(".*"):
+            candidates = [folder / f"{pattern[:-2]}{extension}" for extension in IMAGE_EXTENSIONS]
+        else:
+            candidates = [folder / pattern]
+        there = [path for path in candidates if path.is_file()]
+        if len(there) > 1:
+            raise FileError(folder, f"several files for channel {name}", found=", ".join(p.name for p in there),
+                            fix="keep one of them")  # fmt: skip
+        if there:
+            found[name] = there[0]
+    return found
+
+
+def _cohort(path: Path, target: Path, description: Description) -> Jobs | None:
+    """Sub-folders that hold the sources; None where no sub-folder holds any."""
+    jobs, faults, bare = [], [], []
+    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        try:
+            files = _case_files(folder, description)
+        except Medp2pError as error:
+            faults.extend(error.faults)
+            continue
+        missing = [name for name in description.sources if name not in files]
+        if not missing:
+            outputs = {name: target / folder.name / f"{name}{_DEFAULT_EXTENSION}" for name in description.targets}
+            jobs.append(Job(folder.name, files, outputs))
+        elif files:
+            expected = ", ".join(description.files[name] for name in missing)
+            faults.append(
+                fault(folder, f"no file for channel {', '.join(missing)}", expected=expected, fix="put it there")
+            )
+        else:
+            bare.append(folder.name)
+    if not jobs and not faults:
+        return None
+    if bare:
+        logger.warning("passed over, as they hold no source: %s", ", ".join(bare))
+    return Jobs(tuple(jobs), tuple(faults), many=True)
+
+
+def _images(given: PathLike_, target: Path, description: Description, *, dicom_out: bool) -> Jobs:
+    path = Path(given)
+    images, faults = list_images(path)
+    if not images and not faults:
+        if any(entry.is_file() and not entry.name.startswith(".") for entry in path.iterdir()):
+            return Jobs((_series(given, target, description, dicom_out=dicom_out),))
+        expected = ", ".join(description.files[name] for name in description.sources)
+        raise FileError(given, "nothing to translate in this folder",
+                        expected=f"image files, a DICOM series, or {expected} in it or in its sub-folders",
+                        fix="give another folder")  # fmt: skip
+    only = _only_source(given, description)
+    several = len(description.targets) > 1
+    jobs = []
+    for stem in sorted(images):
+        name = images[stem].name
+        if not name.lower().endswith(OUTPUT_EXTENSIONS):
+            name = f"{stem}{_DEFAULT_EXTENSION}"
+        outputs = {t: (target / t / name if several else target / name) for t in description.targets}
+        jobs.append(Job(images[stem].name, {only: images[stem]}, outputs))
+    return Jobs(tuple(jobs), tuple(faults), many=True)
+
+
+def _series(given: PathLike_, target: Path, description: Description, *, dicom_out: bool) -> Job:
+    only = _only_source(given, description)
+    if not dicom_out:
+        return Job(Path(given).name, {only: Path(given)}, _file_outputs(target, description))
+    if len(description.targets) > 1:
+        raise ConfigError(target, "a DICOM folder for a model with several targets", key="-o",
+                          fix="write image files instead")  # fmt: skip
+    return Job(Path(given).name, {only: Path(given)}, {description.targets[0]: target}, dicom=True)
+
+
+def shard(jobs: tuple[Job, ...], part: str | None) -> tuple[Job, ...]:
+    """The share of a job array: part i of n, i from 1 to n.
+
+    Raises:
+        ConfigError: It is no part, such as `0/4` or `5/4`.
+    """
+    if part is None:
+        return jobs
+    first, _, count = part.partition("/")
+    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise ConfigError(None, "no part of the cases", key="--shard", found=part, expected="i/n with i from 1 to n",
+                          fix="write 1/4 for the first of four parts")  # fmt: skip
+    mine = jobs[int(first) - 1 :: int(count)]
+    logger.info("this is part %s of %s: %d of %d cases", first, count, len(mine), len(jobs))
+    return mine
+
+
+def refuse_output_folder(target: PathLike_) -> None:
+    """Raise where the folder that many results shall go to is a file."""
+    path = Path(target)
+    if path.exists() and not path.is_dir():
+        raise OutputExistsError(fspath(target), "this is a file, and a folder is needed", fix="choose another name")
+
+
+def json_beside(output: Path) -> Path:
+    """Where an output says what made it: `NAME.json` beside `NAME.nii.gz`, or beside the DICOM folder NAME."""
+    return output.with_name(f"{image_stem(output)}.json")

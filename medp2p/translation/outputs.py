@@ -1,0 +1,105 @@
+"""What lies beside every predicted image: a JSON that says what made it, and so whether it is finished."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medp2p.errors import Medp2pError, OutputExistsError
+from medp2p.io import read_volume
+from medp2p.translation.description import Description
+from medp2p.volume import Volume
+
+RESEARCH_USE = "Synthetic image made by a neural network. Research use only: not for diagnosis or treatment."
+_LARGEST_JSON_BYTES = 1 << 20
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes a prediction, for the record."""
+    packages = ("medp2p", "torch", "numpy", "nibabel", "SimpleITK")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def voxels_sha256(volume: Volume) -> str:
+    """Hash of the values of an image alone: shape, number type and voxels."""
+    values = np.ascontiguousarray(volume.voxels, dtype=volume.voxels.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{values.dtype.str}{values.shape}".encode())
+    digest.update(values.data)
+    return digest.hexdigest()
+
+
+def statement(
+    target: str,
+    description: Description,
+    *,
+    sha256: str,
+    description_sha256: str,
+    precision: str,
+    device: str,
+    inputs: Mapping[str, str],
+    output: str,
+) -> dict[str, Any]:
+    """What is written beside an output: the model, the input and the result by hash; no path and nothing of a patient.
+
+    Args:
+        target: Name of the predicted channel.
+        description: The model's.
+        sha256: Hash of the model's weights.
+        description_sha256: Hash of the model's description.
+        precision: In which it was computed.
+        device: On which kind of device.
+        inputs: Hash of the content of every source.
+        output: Hash of the voxels.
+    """
+    return {
+        "synthetic": True,
+        "note": RESEARCH_USE,
+        "target": target,
+        "unit": "HU" if description.intensity[target].hu else "arbitrary",
+        "sha256": sha256,
+        "description_sha256": description_sha256,
+        "input_sha256": dict(inputs),
+        "output_sha256": output,
+        "precision": precision,
+        "device": device,
+        "versions": versions(),
+    }
+
+
+def read_statement(path: Path) -> dict[str, Any] | None:
+    """What lies beside an output; None where there is none, or it is not one of ours."""
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_JSON_BYTES:
+            return None
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    ours = isinstance(content, dict) and content.get("synthetic") is True and "output_sha256" in content
+    return content if ours else None
+
+
+def same_work(found: dict[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether an output was made by this model, in this precision, from this input."""
+    keys = ("target", "sha256", "description_sha256", "input_sha256", "precision")
+    return found is not None and all(found.get(key) == wanted[key] for key in keys)
+
+
+def is_intact(found: Mapping[str, Any], output: Path) -> bool:
+    """Whether an output still holds the voxels that its JSON speaks of."""
+    try:
+        return bool(voxels_sha256(read_volume(output)) == found["output_sha256"])
+    except Medp2pError:
+        return False
+
+
+def refuse_foreign_json(path: Path, *, overwrite: bool) -> None:
+    """Raise where the JSON to be written is somebody else's."""
+    if path.exists() and read_statement(path) is None and not overwrite:
+        raise OutputExistsError(
+            path, "a JSON that medp2p did not write stands where an output's own belongs", fix="choose another name"
+        )

@@ -1,0 +1,265 @@
+"""Translator: a trained generator as a function from scan to scan, on exactly the scan's grid."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from medp2p.data.framing import pad_to_size
+from medp2p.data.geometry import PlaneGrid, from_planes
+from medp2p.data.intensity import LOW, IntensityMap, Limits
+from medp2p.data.planes import channel_planes, planes
+from medp2p.device import Precision, resolve_device, resolve_precision
+from medp2p.errors import GeometryError, ModelError
+from medp2p.networks import build_generator, set_reference_habit
+from medp2p.networks.limits import size_multiple, smallest_size
+from medp2p.translation.description import ChannelMap, Description
+from medp2p.translation.model_file import model_path, read_header, read_weights
+from medp2p.volume import Array, Volume, axis_order
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+_PLANES_AT_ONCE = {"cpu": 8, "cuda": 32, "mps": 16}
+"""Slices of 256 x 256 pixels in a batch: more are no faster, and take memory."""
+
+
+class Translator:
+    """Makes of a scan the scan that its model predicts. It may be called from several threads.
+
+    Args:
+        network: The generator, on its device and in the mode it shall translate in.
+        description: What it was trained on: channels, preparation, intensity maps.
+        device: Where the network is.
+        precision: `fp32` or `bf16`.
+        batch_size: Slices at once; None chooses by their size. It changes no result beyond rounding.
+        sha256: Hash of the model's weights; empty while it is being trained.
+        description_sha256: Hash of the model's description.
+
+    Examples:
+        >>> translator = Translator.load("runs/mr2ct")  # doctest: +SKIP
+        >>> ct = translator(medp2p.read_volume("mr.nii.gz"))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        description: Description,
+        *,
+        device: torch.device,
+        precision: Precision,
+        batch_size: int | None = None,
+        sha256: str = "",
+        description_sha256: str = "",
+    ) -> None:
+        self.description = description
+        self.device = device
+        self.precision = precision
+        self.sha256 = sha256
+        self.description_sha256 = description_sha256
+        self._network = network
+        self._batch_size = batch_size
+        self._maps = {name: intensity_map(entry) for name, entry in description.intensity.items()}
+
+    @classmethod
+    def load(
+        cls,
+        run: str | PathLike[str],
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+    ) -> "Translator":
+        """The translator of a run folder, or of its `generator.safetensors` alone.
+
+        Args:
+            run: The folder or file.
+            device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+            precision: `auto` (the one stored with the model), `fp32` or `bf16`.
+            batch_size: Slices at once; None chooses.
+
+        Raises:
+            ModelError: It is no model, is damaged, or comes from a newer medp2p.
+            ConfigError: The device is not there.
+        """
+        path = model_path(Path(run))
+        header = read_header(path)
+        where = resolve_device(device)
+        network = build_network(header.description)
+        network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
+        network.requires_grad_(False).to(where).to(memory_format=torch.channels_last).eval()
+        if header.description.habit == "training":
+            set_reference_habit(network)
+        return cls(
+            network,
+            header.description,
+            device=where,
+            precision=resolve_precision(precision, where, header.description.precision),
+            batch_size=batch_size,
+            sha256=header.sha256,
+            description_sha256=header.description_sha256,
+        )
+
+    def __call__(self, scan: Volume | Mapping[str, Volume], *, progress: Progress | None = None) -> Volume:
+        """The predicted scan, on the grid and with the header of the given one.
+
+        Args:
+            scan: The source, or every source by its channel's name, all on one grid.
+            progress: Called with slices done, slices in all and what is being done.
+
+        Returns:
+            `int16` HU within the window of a target in HU; else `float32`.
+
+        Raises:
+            GeometryError: A channel is missing or unknown, or lies on another grid.
+            ModelError: The model has several targets; `translate_all` gives them all.
+        """
+        predicted = self.translate_all(scan, progress=progress)
+        if len(predicted) > 1:
+            raise ModelError(
+                None, "the model has several targets", found=", ".join(predicted), fix="call translate_all for them all"
+            )
+        return next(iter(predicted.values()))
+
+    def translate_all(
+        self, scan: Volume | Mapping[str, Volume], *, progress: Progress | None = None
+    ) -> dict[str, Volume]:
+        """As a call, for models with any number of targets: every predicted scan by its channel's name."""
+        sources = self._checked(scan)
+        first = next(iter(sources.values()))
+        arrays = {name: volume.to_ras() for name, volume in sources.items()}
+        limits = {name: self._limits(name, array) for name, array in arrays.items()}
+        grid = self._grid(first)
+        predicted = {name: np.empty(grid.shape_ras, self._type(name), order="F") for name in self.description.targets}
+        step = self._slices_at_once(grid)
+        for start in range(0, grid.count, step):
+            stop = min(start + step, grid.count)
+            made = self._generate(self._prepared(arrays, limits, grid, start, stop))
+            for channel, name in enumerate(self.description.targets):
+                predicted[name][_within(grid, start, stop)] = self._finished(
+                    name, made[:, channel], _part(grid, start, stop)
+                )
+            if progress:
+                progress(stop, grid.count, "translating")
+        return {name: first.from_ras(array) for name, array in predicted.items()}
+
+    def _checked(self, scan: Volume | Mapping[str, Volume]) -> dict[str, Volume]:
+        names = self.description.sources
+        given = {names[0]: scan} if isinstance(scan, Volume) else dict(scan)
+        if set(given) != set(names):
+            raise GeometryError(
+                None,
+                "the channels are not those of the model",
+                found=", ".join(given) or "none",
+                expected=", ".join(names),
+                fix="give every source by its name",
+            )
+        first = given[names[0]]
+        for name in names:
+            if not given[name].same_grid(first):
+                raise GeometryError(
+                    None,
+                    f"{name} lies on another grid than {names[0]}",
+                    found=repr(given[name]),
+                    expected=repr(first),
+                    fix="resample the channels onto one grid",
+                )
+        return {name: given[name] for name in names}
+
+    def _limits(self, name: str, array: Array) -> Limits:
+        limits = self._maps[name].fit(array)
+        if limits.constant:
+            logger.warning("%s is constant: there is nothing to translate, the result means nothing", name)
+        return limits
+
+    def _grid(self, scan: Volume) -> PlaneGrid:
+        preparation = self.description.preparation
+        order, _ = axis_order(scan.affine)
+        x, y, z = (scan.spacing_mm[axis] for axis in order)
+        shape_x, shape_y, shape_z = (scan.shape[axis] for axis in order)
+        return PlaneGrid((shape_x, shape_y, shape_z), (x, y, z), preparation.plane, preparation.spacing_mm)
+
+    def _type(self, target: str) -> type[np.int16] | type[np.float32]:
+        return np.int16 if self._maps[target].hu else np.float32
+
+    def _slices_at_once(self, grid: PlaneGrid) -> int:
+        height, width = self._network_size(grid.size)
+        return self._batch_size or min(max(_PLANES_AT_ONCE[self.device.type] * 256 * 256 // (height * width), 1), 64)
+
+    def _network_size(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """The least height and width, not below those of a slice, that the generator takes."""
+        kind = self.description.generator.kind
+        multiple, smallest = size_multiple(kind), smallest_size(kind)
+        height, width = (max(-(-length // multiple) * multiple, smallest) for length in size)
+        return height, width
+
+    def _prepared(
+        self, arrays: Mapping[str, Array], limits: Mapping[str, Limits], grid: PlaneGrid, start: int, stop: int
+    ) -> NDArray[np.float32]:
+        """Network input of some slices, shape (B, C, H, W), with as many neighbours as the model wants."""
+        context = self.description.preparation.context_slices
+        low, high = max(start - context, 0), min(stop + context, grid.count)
+        around, inside = _part(grid, low, high), _within(grid, low, high)
+        mapped = [channel_planes(arrays[name][inside], around, self._maps[name], limits[name]) for name in arrays]
+        return np.stack([planes(mapped, index - low, context) for index in range(start, stop)])
+
+    @torch.inference_mode()
+    def _generate(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the generator makes of slices in [-1, 1], shape (B, C, H, W) to (B, targets, H, W)."""
+        padded, (rows, columns) = pad_to_size(images, self._network_size(images.shape[2:]), LOW)
+        batch = torch.from_numpy(padded).to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            made = self._network(batch)
+        result: NDArray[np.float32] = made.float().cpu().numpy()[:, :, rows, columns]
+        if not np.isfinite(result).all():
+            raise ModelError(None, "the model made values that are not finite", fix="try --precision fp32")
+        return result
+
+    def _finished(self, target: str, made: NDArray[np.float32], grid: PlaneGrid) -> Array:
+        """Slices in [-1, 1] as values of the target, in RAS order on the scan's own in-plane grid."""
+        entry, stored = self._maps[target], self.description.intensity[target].limits
+        limits = Limits(*stored) if stored else Limits(entry.low, entry.high)
+
+        def undone(plane: Array) -> Array:
+            values = entry.inverse(plane, limits)
+            # rounded inward where the window has no whole ends, so that no value leaves it
+            return np.clip(np.rint(values), np.ceil(entry.low), np.floor(entry.high)) if entry.hu else values
+
+        return from_planes(made, grid, mapping=undone, dtype=self._type(target))
+
+
+def _part(grid: PlaneGrid, start: int, stop: int) -> PlaneGrid:
+    """The grid of some neighbouring planes of another."""
+    shape = list(grid.shape_ras)
+    shape[grid.normal_axis] = stop - start
+    return replace(grid, shape_ras=(shape[0], shape[1], shape[2]))
+
+
+def _within(grid: PlaneGrid, start: int, stop: int) -> tuple[slice, ...]:
+    """Where some neighbouring planes lie in the RAS-ordered array."""
+    return tuple(slice(start, stop) if axis == grid.normal_axis else slice(None) for axis in range(3))
+
+
+def build_network(description: Description) -> nn.Module:
+    """The generator that a description names, its weights yet to be loaded with `assign=True`."""
+    generator = description.generator
+    return build_generator(
+        generator.kind,
+        in_channels=description.in_channels,
+        out_channels=len(description.targets),
+        channels=generator.channels,
+        norm=generator.norm,
+        dropout=generator.dropout,
+        seed=None,
+    )
+
+
+def intensity_map(entry: ChannelMap) -> IntensityMap:
+    """The map that a model's description holds."""
+    return IntensityMap(kind=entry.kind, low=entry.low, high=entry.high, hu=entry.hu)

@@ -1,0 +1,123 @@
+"""Weights of the reference pix2pix repository in and out: `medp2p import` and `medp2p export`."""
+
+import logging
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from medp2p.config import Config, config_from_mapping, to_yaml
+from medp2p.errors import ConfigError, FileError, OutputExistsError
+from medp2p.io.atomic import atomic_file, refuse_existing, write_json, write_text
+from medp2p.io.machine import file_error
+from medp2p.translation.described import describe
+from medp2p.translation.model_file import MODEL_FILE, model_path, read_header, read_weights, write_model
+from medp2p.translation.outputs import versions
+from medp2p.translation.translator import build_network
+
+logger = logging.getLogger(__name__)
+
+PathLike_ = str | PathLike[str]
+
+
+def import_weights(
+    weights: PathLike_,
+    run: PathLike_,
+    *,
+    set: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Makes a run folder that translates of a generator that the reference repository trained.
+
+    Args:
+        weights: `latest_net_G.pth`, or any state dict with the reference's names.
+        run: The folder to make.
+        set: `section.key=VALUE`: `data.sources`, `data.target`, and what differs from the defaults.
+        overwrite: Replace an imported run.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: Sources or target are missing, or a value is refused.
+        ModelError: The weights are no such weights, or of another network than the configuration names.
+        OutputExistsError: The folder is not empty.
+    """
+    from medp2p.networks import build_generator, load_reference_weights
+
+    folder = Path(run)
+    _refuse(folder, overwrite=overwrite)
+    config = config_from_mapping({}, set, places=False)
+    description = describe(config, limits={}, precision="fp32")
+    generator = description.generator
+    network = build_generator(
+        generator.kind,
+        in_channels=description.in_channels,
+        out_channels=len(description.targets),
+        channels=generator.channels,
+        norm=generator.norm,
+        dropout=generator.dropout,
+    )
+    load_reference_weights(network, weights)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(folder, error, doing="made") from None
+    sha256 = write_model(folder / MODEL_FILE, network.state_dict(), description)
+    _write_papers(folder, config, sha256)
+    return folder
+
+
+def _refuse(folder: Path, *, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise FileError(folder, "a run folder cannot be made: a file has its name", fix="choose another -o")
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if names and not overwrite:
+        raise OutputExistsError(folder, "the folder is not empty", fix="choose another -o, or ask with --overwrite")
+    if names - {MODEL_FILE, "config.yaml", "provenance.json", "model_card.md"}:
+        raise OutputExistsError(
+            folder, "the folder holds more than an imported run", fix="choose another -o: nothing else is replaced"
+        )
+
+
+def _write_papers(folder: Path, config: Config, sha256: str) -> None:
+    write_text(folder / "config.yaml", to_yaml(config.without_places()))
+    write_json(folder / "provenance.json", {"imported": True, "sha256": sha256, "versions": versions()})
+    card = (
+        "# Model card\n\nImported weights of the reference pix2pix repository. Research use only.\n\n"
+        f"- from {', '.join(config.data.sources)} to {', '.join(config.data.target)}\n"
+        "- trained on: unknown to medp2p\n- scored: never by medp2p; run `medp2p evaluate` before relying on it\n"
+    )
+    write_text(folder / "model_card.md", card)
+
+
+def export_weights(run: PathLike_, output: PathLike_, *, overwrite: bool = False) -> Path:
+    """Writes the generator of a run as a file that other programs read.
+
+    Args:
+        run: A run folder or model file.
+        output: `NAME.pth` for the reference pix2pix repository.
+        overwrite: Replace a file that exists.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: The extension is none of these.
+        OutputExistsError: The file exists.
+    """
+    import torch
+
+    from medp2p.networks import reference_state_dict
+
+    target = Path(output)
+    if target.suffix.lower() != ".pth":
+        raise ConfigError(output, "an extension that is no export", key="-o", found=target.suffix or "none",
+                          expected=".pth", fix="write NAME.pth")  # fmt: skip
+    refuse_existing(target, overwrite=overwrite)
+    path = model_path(Path(run))
+    header = read_header(path)
+    network = build_network(header.description)
+    network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
+    with atomic_file(target, overwrite=overwrite) as file:
+        torch.save({name: tensor.contiguous() for name, tensor in reference_state_dict(network).items()}, file)
+    return target

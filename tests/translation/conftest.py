@@ -1,0 +1,46 @@
+"""A small generator with random weights, as a model file."""
+
+from pathlib import Path
+
+import pytest
+
+from medp2p.networks import build_generator
+from medp2p.translation.description import Architecture, ChannelMap, Description, Preparation
+from medp2p.translation.model_file import write_model
+
+CT = ChannelMap(kind="window", low=-1000.0, high=2000.0, hu=True)
+MR = ChannelMap(kind="percentile", low=0.5, high=99.5, hu=False)
+
+
+def description(**changed: object) -> Description:
+    parts: dict[str, object] = {
+        "generator": Architecture(kind="resnet_6", channels=4, norm="instance", dropout=False),
+        "sources": ("mr",),
+        "targets": ("ct",),
+        "files": {"mr": "mr.nii.gz", "ct": "ct.nii.gz"},
+        "preparation": Preparation(plane="axial", spacing_mm=(2.0, 2.0), context_slices=0),
+        "intensity": {"mr": MR, "ct": CT},
+        "precision": "fp32",
+    }
+    return Description(**(parts | changed))
+
+
+def save(folder: Path, said: Description) -> Path:
+    generator = said.generator
+    network = build_generator(
+        generator.kind,
+        in_channels=said.in_channels,
+        out_channels=len(said.targets),
+        channels=generator.channels,
+        norm=generator.norm,
+        dropout=generator.dropout,
+        seed=3,
+    )
+    path = folder / "generator.safetensors"
+    write_model(path, network.state_dict(), said)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save(tmp_path, description())
