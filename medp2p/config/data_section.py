@@ -18,7 +18,11 @@ Names = Annotated[
     Field(min_length=1, max_length=16),
     BeforeValidator(one_or_several, json_schema_input_type=str | list[str]),
 ]
-Files = Annotated[tuple[FileName, ...], Field(min_length=1), BeforeValidator(one_or_several)]
+Files = Annotated[
+    tuple[FileName, ...],
+    Field(min_length=1),
+    BeforeValidator(one_or_several, json_schema_input_type=str | list[str]),
+]
 
 
 def _patient_pattern(pattern: str) -> str:
