@@ -86,7 +86,13 @@ class Sums:
 
 
 def sums_of(
-    predicted: Array, reference: Array, regions: Sequence[ScoredRegion], view: View, *, threads: int | None = None
+    predicted: Array,
+    reference: Array,
+    regions: Sequence[ScoredRegion],
+    view: View,
+    *,
+    threads: int | None = None,
+    similarity: bool = True,
 ) -> list[Sums]:
     """The sums of every region, in their order.
 
@@ -96,6 +102,7 @@ def sums_of(
         regions: What to score; a region without a voxel gets zeros.
         view: Window, data range and factor of the protocol.
         threads: How many tiles are worked on at once; None takes what `default_threads` says. No effect on the result.
+        similarity: Whether to add up SSIM, which takes nearly all of the time.
 
     Returns:
         Equal within rounding to the formulae evaluated region by region on the whole arrays.
@@ -106,7 +113,7 @@ def sums_of(
     totals = [Sums() for _ in regions]
 
     def of_tile(tile: Box) -> list[tuple[int, Sums]]:
-        return list(_tile_sums(predicted, reference, turned, view, tile))
+        return list(_tile_sums(predicted, reference, turned, view, tile, similarity))
 
     for found in over(of_tile, tiles(reference.shape), threads):
         for index, sums in found:
@@ -115,7 +122,7 @@ def sums_of(
 
 
 def _tile_sums(
-    predicted: Array, reference: Array, regions: Sequence[ScoredRegion], view: View, tile: Box
+    predicted: Array, reference: Array, regions: Sequence[ScoredRegion], view: View, tile: Box, similarity: bool
 ) -> Iterator[tuple[int, Sums]]:
     """The sums of each region that has a voxel in a tile."""
     touching = [(i, region) for i, region in enumerate(regions) if _overlap(region.box, tile)]
@@ -123,7 +130,7 @@ def _tile_sums(
         return
     outer = widened(tile, reference.shape)
     inner = _inside(tile, outer)
-    windows = complete_windows(tile, reference.shape)
+    windows = complete_windows(tile, reference.shape) if similarity else None
     first, second = view.clip(predicted[outer], view.factor), view.clip(reference[outer])
     error = view.scale(predicted[tile], view.factor) - reference[tile].astype(np.float64)
     clipped_error = first[inner] - second[inner]
@@ -138,8 +145,7 @@ def _tile_sums(
             scored = here[_inside(windows, tile)]
             if not view.masked or around.all():
                 whole = whole or [ssim_map(first, second, data_range=view.data_range)[_core(windows, outer)]]
-                similarity = whole[0]
-                sums.similarity = float(similarity.sum() if scored.all() else similarity[scored].sum())
+                sums.similarity = float(whole[0].sum() if scored.all() else whole[0][scored].sum())
                 sums.windows = int(np.count_nonzero(scored))
             else:
                 sums.windows, sums.similarity = _rim_similarity(first, second, around, scored, windows, outer, view)

@@ -48,6 +48,14 @@ class ScoredRegion:
             found &= ~other.read(where)
         return np.asarray(found)
 
+    def why_empty(self) -> str:
+        """The reason of a region without a voxel to score."""
+        if self.box is None:
+            return "the region holds no voxel in this case"
+        if self.within is not None:
+            return "no voxel of the region lies in the body"
+        return "no voxel is left outside the weighted regions" if self.without else "the region holds no voxel"
+
     def turned(self, axes: Sequence[int]) -> "ScoredRegion":
         """The same region in arrays whose axes are transposed."""
         return ScoredRegion(
