@@ -9,12 +9,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "medp2p").rglob("*.py"))
 CALLS = {
-    "eval", "exec", "__import__", "os.system", "os.popen", "pickle.load", "pickle.loads", "yaml.load", "joblib.load",
+    "eval", "exec", "__import__", "os.system", "os.popen", "pickle.load", "pickle.loads", "pickle.Unpickler", "yaml.load", "joblib.load",
     "torch.jit.load", "shutil.unpack_archive", "socket.socket", "socket.create_connection",
 }  # fmt: skip
 MODULES = {
-    "pickle", "marshal", "shelve", "dill", "joblib", "requests", "httpx", "urllib.request", "http.client", "ftplib",
-    "torch.hub",
+    "marshal", "shelve", "dill", "joblib", "requests", "httpx", "urllib.request", "http.client", "ftplib",
+    "torch.hub", "pickle.load", "pickle.loads", "pickle.Unpickler",
 }  # fmt: skip
 KEYWORDS = {("weights_only", False), ("allow_pickle", True), ("shell", True), ("trust_remote_code", True)}
 METHODS = {"extractall"}
@@ -54,7 +54,8 @@ def test_no_module_does_what_is_forbidden(path: Path) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import pickle",
+        "pickle.load(file)",
+        "from pickle import loads",
         "from torch import hub",
         "torch.load(path)",
         "torch.load(path, weights_only=False)",
