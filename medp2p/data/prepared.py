@@ -1,0 +1,82 @@
+"""A case as training sees it: whole planes in 16 bits, and the weight of every pixel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medp2p.data.intensity import Limits
+from medp2p.errors import ConfigError
+
+STEPS = 32767
+"""What 1 is stored as: 4095 HU then have steps of 0.06 HU."""
+_MOST_WEIGHTS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """The planes of one case.
+
+    Attributes:
+        channels: Names of the channels, sources before targets.
+        images: `STEPS` times the mapped value, sources before targets; int16, shape (N, C, H, W).
+        weights: Number of each pixel's weight in `table`, uint8, shape (N, H, W); None where all weigh the same.
+        table: The weights there are; one where `weights` is None.
+        limits: What each channel's map was fitted to.
+    """
+
+    channels: tuple[str, ...]
+    images: NDArray[np.int16]
+    weights: NDArray[np.uint8] | None
+    table: NDArray[np.float32]
+    limits: Mapping[str, Limits]
+
+    @classmethod
+    def of(
+        cls,
+        channels: Mapping[str, NDArray[np.float32]],
+        weights: NDArray[np.float32] | None,
+        limits: Mapping[str, Limits],
+    ) -> "PreparedCase":
+        """The planes of each channel, (N, H, W) within [-1, 1], in the order that they shall have, and their weights.
+
+        Raises:
+            ConfigError: More than 256 different weights.
+        """
+        names, (count, height, width) = tuple(channels), next(iter(channels.values())).shape
+        images = np.empty((count, len(names), height, width), np.int16)
+        for number, planes in enumerate(channels.values()):
+            for index, plane in enumerate(planes):
+                images[index, number] = np.rint(plane * STEPS)
+        if weights is None:
+            return cls(names, images, None, np.ones(1, np.float32), limits)
+        table = np.unique(weights)
+        if len(table) > _MOST_WEIGHTS:
+            raise ConfigError(
+                None, "too many different weights", key="regions.weights", found=len(table), expected=_MOST_WEIGHTS,
+                fix="give regions equal weights",
+            )  # fmt: skip
+        if len(table) == 1:
+            return cls(names, images, None, table, limits)
+        return cls(names, images, np.searchsorted(table, weights).astype(np.uint8), table, limits)
+
+    @property
+    def weight_sums(self) -> list[float]:
+        """Sum of the weights of every slice."""
+        if self.weights is None:
+            return [float(self.table[0]) * self.images[0, 0].size] * len(self.images)
+        counts = (np.bincount(plane.ravel(), minlength=len(self.table)) for plane in self.weights)
+        return [float(count @ self.table.astype(np.float64)) for count in counts]
+
+
+def as_mapped(images: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Stored values as what the network sees, within [-1, 1].
+
+    Examples:
+        >>> as_mapped(np.array([-32767, 0, 32767], np.int16)).tolist()
+        [-1.0, 0.0, 1.0]
+    """
+    mapped: NDArray[np.float32] = images.astype(np.float32)
+    mapped /= STEPS
+    return mapped
