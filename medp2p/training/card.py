@@ -1,0 +1,62 @@
+"""`model_card.md`: what a stranger must know before using a model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medp2p.config import Config
+from medp2p.data.cases import Case
+from medp2p.io.atomic import write_text
+from medp2p.training.checkpoint import Progressed
+from medp2p.training.papers import RESEARCH_USE
+
+CARD_FILE = "model_card.md"
+
+
+def write_card(
+    folder: Path, *, config: Config, cases: Sequence[Case], progressed: Progressed, best_by: str, unit: str, sha256: str
+) -> None:
+    """Writes what a stranger must know before using the model."""
+    count = {split: sum(c.split == split for c in cases) for split in ("train", "validation", "test")}
+    patients = len({case.patient for case in cases if case.split == "train"})
+    preparation = config.preparation
+    spacing = (
+        "the scan's own" if preparation.spacing_mm is None else " x ".join(f"{mm:g}" for mm in preparation.spacing_mm)
+    )
+    row = progressed.history[-1] if progressed.history else {}
+    scored = [
+        f"- {name.replace('_', ' ')}: {value:.4g}"
+        for name, value in (progressed.best_scores or {}).items()
+        if value is not None and name.endswith(("_mae", "_psnr", "_ssim"))
+    ]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in config.regions.weights.items()) or "none"
+    maps = "; ".join(f"{n} {m.kind} {m.low:g} to {m.high:g}{' HU' * m.hu}" for n, m in config.intensity.items())
+    best = "Not scored: no scan was held out for validation, the last epoch was kept."
+    if progressed.best_epoch:
+        best = f"Best {best_by.replace('_', ' ')} ({unit}) at epoch {progressed.best_epoch}."
+    text = f"""# Model card
+
+{RESEARCH_USE}
+
+## What it does
+From {", ".join(config.data.sources)} to {", ".join(config.data.target)}, {preparation.plane} slices of {spacing} mm,
+{config.generator.kind} with {config.generator.channels} channels, {config.generator.norm} norm.
+
+## Trained on
+- {count["train"]} scans of {patients} patients; {count["validation"]} scans validated, {count["test"]} were held out
+- {int(row.get("epoch") or 0)} epochs; weights in the loss: {weights}
+- intensities: {maps}
+
+## Scored on the validation scans
+{best}
+{chr(10).join(scored)}
+
+The best epoch was chosen by these scans, so they flatter it: `medp2p evaluate --run` scores the test scans.
+
+## Limits
+- It knows the scanners, protocols, bodies and diseases of its training scans, and no others.
+- It draws what is likely, not what is there: a lesion that it has not learnt may vanish, and one may appear.
+- Its training scans cannot be rebuilt from it by looking; nobody has proven that they cannot be at all.
+
+weights SHA-256: `{sha256}`
+"""
+    write_text(folder / CARD_FILE, text)

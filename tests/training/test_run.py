@@ -1,0 +1,74 @@
+"""A run folder: who may write into it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medp2p.errors import FileError, OutputExistsError
+from medp2p.training.run import Run, empty_run_folder, locked, refuse_run_folder
+
+
+def a_run(folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("config.yaml", "last.pt", "generator.safetensors", "log.txt"):
+        (folder / name).write_text("x")
+    (folder / "validation").mkdir()
+    return folder
+
+
+def test_a_folder_with_a_run_is_refused_unless_it_shall_go_on_or_anew(tmp_path) -> None:
+    folder = a_run(tmp_path / "run")
+    with pytest.raises(OutputExistsError, match="--resume"):
+        refuse_run_folder(folder, resume=False, overwrite=False)
+    refuse_run_folder(folder, resume=True, overwrite=False)
+    refuse_run_folder(folder, resume=False, overwrite=True)
+
+
+@pytest.mark.parametrize("options", [{"resume": True, "overwrite": False}, {"resume": False, "overwrite": True}])
+def test_a_folder_with_anything_else_is_refused_in_any_case(tmp_path, options) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileError, match=r"no run .*thesis\.tex"):
+        refuse_run_folder(tmp_path, **options)
+
+
+def test_what_a_killed_start_leaves_counts_as_nothing(tmp_path) -> None:
+    for name in (".lock", "log.txt", ".medp2p-host-12-0a1b2c3d.tmp"):
+        (tmp_path / name).write_text("")
+    refuse_run_folder(tmp_path, resume=False, overwrite=False)
+
+
+def test_emptying_a_run_touches_nothing_else(tmp_path) -> None:
+    folder = a_run(tmp_path / "run")
+    (folder / "mine.txt").write_text("kept")
+    empty_run_folder(folder)
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_two_trainings_never_share_a_folder(tmp_path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from medp2p.training.run import locked\n"
+        "with locked(Path(sys.argv[1])):\n print('mine', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(FileError, match=f"another training runs.*process {other.pid}"), locked(tmp_path):
+            pass
+        other.kill()
+    with locked(tmp_path):
+        assert (tmp_path / ".lock").exists()
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_refused_start_leaves_no_folder(tmp_path) -> None:
+    folder = tmp_path / "runs" / "new"
+    with pytest.raises(FileError, match="nothing to learn"), locked(folder):
+        raise FileError(None, "nothing to learn", fix="learn")
+    assert not folder.exists()
+
+
+def test_a_run_is_a_path(tmp_path) -> None:
+    assert Path(Run(tmp_path)) == tmp_path
