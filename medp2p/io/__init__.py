@@ -1,1 +1,30 @@
-"""Files to Volume and Regions, and back."""
+"""Files to Volume and Regions, and back; one writer for every file. Formats are loaded when they are met."""
+
+from medp2p.io.label_names import label_names
+from medp2p.io.labels import read_label_table
+from medp2p.io.names import (
+    IMAGE_EXTENSIONS,
+    INPUT_EXTENSIONS,
+    image_extension,
+    image_files,
+    image_stem,
+    list_images,
+    passed_over,
+)
+from medp2p.io.regions_read import read_regions
+from medp2p.io.volumes import read_volume, write_volume
+
+__all__ = [
+    "IMAGE_EXTENSIONS",
+    "INPUT_EXTENSIONS",
+    "image_extension",
+    "image_files",
+    "image_stem",
+    "label_names",
+    "list_images",
+    "passed_over",
+    "read_label_table",
+    "read_regions",
+    "read_volume",
+    "write_volume",
+]

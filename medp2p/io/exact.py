@@ -34,11 +34,12 @@ class ExactReader:
         packed: Whether the stream is unpacked from gzip.
     """
 
-    def __init__(self, path: str | os.PathLike[str], stream: Readable, size: int, *, packed: bool) -> None:
+    def __init__(self, path: str | os.PathLike[str], raw: FileIO, size: int, *, packed: bool) -> None:
         self.path = path
         self.size = size
         self.packed = packed
-        self._stream = stream
+        self._raw = raw
+        self._stream: Readable = unpacking(raw) if packed else raw
         self._read = 0
 
     def take(self, count: int, what: str = "header") -> bytes:
@@ -66,6 +67,21 @@ class ExactReader:
                 done += count
         self._read += done
         return array
+
+    def start(self, limit: int) -> bytes:
+        """The first bytes of a file that is not packed, at most so many; the reading begins anew after `seek`."""
+        self.seek(0)
+        with self._damage():
+            return self._stream.read(limit)
+
+    def seek(self, position: int) -> None:
+        """Go to a place in a file that is not packed."""
+        self._raw.seek(position)
+        self._read = position
+
+    def unpacked(self) -> "ExactReader":
+        """What is left of a file that is not packed, unpacked from gzip."""
+        return ExactReader(self.path, self._raw, self.size - self._read, packed=True)
 
     def skip(self, count: int, what: str = "header") -> None:
         """Pass over bytes, which must be there."""
@@ -157,10 +173,7 @@ def reading(path: str | os.PathLike[str], *, packed: bool = False) -> Iterator[E
         with _regular_file(path) as raw:
             before = os.fstat(raw.fileno())
             _check_magic(path, raw, packed=packed)
-            if packed:
-                yield ExactReader(path, unpacking(raw), before.st_size, packed=True)
-            else:
-                yield ExactReader(path, raw, before.st_size, packed=False)
+            yield ExactReader(path, raw, before.st_size, packed=packed)
             after = os.fstat(raw.fileno())
     except Medp2pError:
         raise

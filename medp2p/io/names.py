@@ -1,0 +1,93 @@
+"""Names of image files: their extensions, what is left without them, and which files of a folder are images."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from medp2p.errors import Fault, fault
+from medp2p.io.machine import file_error
+
+PathLike = str | os.PathLike[str]
+
+IMAGE_EXTENSIONS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
+"""What is read and written, in any case of letters."""
+INPUT_EXTENSIONS = (*IMAGE_EXTENSIONS, ".hdr", ".img")
+"""What is read from files, DICOM apart."""
+_PASSED_OVER = ("thumbs.db", "desktop.ini")
+
+
+def image_extension(path: PathLike) -> str:
+    """The extension in lower case, or nothing where it is none of an image.
+
+    Examples:
+        >>> image_extension("1.2.840.NII.gz"), image_extension("notes.txt"), image_extension("head.seg.nrrd")
+        ('.nii.gz', '', '.nrrd')
+    """
+    name = Path(path).name.lower()
+    return next((end for end in INPUT_EXTENSIONS if name.endswith(end) and name != end), "")
+
+
+def image_stem(path: PathLike) -> str:
+    """The name without image extension; dots inside it stay, and a name without one stays whole.
+
+    Examples:
+        >>> image_stem("out/S01.v2.nii.gz"), image_stem("head.seg.nrrd"), image_stem("S01.v2")
+        ('S01.v2', 'head', 'S01.v2')
+    """
+    name = Path(path).name
+    stem = name[: len(name) - len(image_extension(path))]
+    layered = image_extension(path) in (".nrrd", ".nhdr") and stem.lower().endswith(".seg") and len(stem) > 4
+    return stem[:-4] if layered else stem
+
+
+def image_files(folder: PathLike) -> Iterator[Path]:
+    """The image files of a folder in the order of their names; of a header and image pair the header alone.
+
+    Raises:
+        FileError: The folder cannot be read.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
+    except OSError as error:
+        raise file_error(folder, error) from None
+    present = {name.lower() for name in names}
+    for name in names:
+        pair = name.lower().endswith(".img") and f"{name.lower()[:-4]}.hdr" in present
+        if image_extension(name) and not passed_over(name) and not pair:
+            yield Path(folder) / name
+
+
+def list_images(folder: PathLike) -> tuple[dict[str, Path], list[Fault]]:
+    """The images of a folder by their name without extension, and those that two files claim.
+
+    Returns:
+        Name -> file, in the order of names, and a fault for each name that several files have; those are in no pair.
+
+    Raises:
+        FileError: The folder cannot be read.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in image_files(folder):
+        found.setdefault(image_stem(path), []).append(path)
+    faults = [
+        fault(
+            paths[0],
+            "two files of one name",
+            found=" and ".join(path.name for path in paths),
+            expected=f"one image called {stem}",
+            fix="keep one of them, or rename it",
+        )
+        for stem, paths in sorted(found.items())
+        if len(paths) > 1
+    ]
+    return {stem: paths[0] for stem, paths in sorted(found.items()) if len(paths) == 1}, faults
+
+
+def passed_over(name: str) -> bool:
+    """Whether a file of that name is nobody's data: hidden, or left by a file manager.
+
+    Examples:
+        >>> passed_over(".DS_Store"), passed_over("Thumbs.db"), passed_over("ct.nii")
+        (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in _PASSED_OVER

@@ -1,0 +1,111 @@
+"""One way to read a scan and one to write it, whatever its format."""
+
+import os
+from pathlib import Path
+
+from medp2p.errors import FileError
+from medp2p.io.exact import file_size
+from medp2p.io.names import IMAGE_EXTENSIONS, INPUT_EXTENSIONS, image_extension
+from medp2p.io.nifti_read import read_nifti
+from medp2p.io.nifti_write import write_nifti
+from medp2p.volume import Volume
+
+PathLike = str | os.PathLike[str]
+_DICOM_EXTENSIONS = (".dcm", ".ima", ".dicom")
+
+
+def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
+    """Read one scan.
+
+    Args:
+        path: An image file (.nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .hdr or .img, in any case of letters), a DICOM
+            file that is a whole scan, or a folder with a DICOM series.
+        series: SeriesInstanceUID of the series that is meant, where a folder holds several.
+
+    Returns:
+        The voxels as stored, or scaled, on their grid in RAS+ and mm.
+
+    Raises:
+        FileError: The file is missing, damaged, contradicts itself, or holds anything but one scan.
+        GeometryError: It does not say where the scan lies, or contradicts itself about it.
+
+    Examples:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> file = Path(folder.name) / "t1.nii.gz"
+        >>> write_volume(Volume(np.zeros((4, 5, 6), np.int16), np.eye(4)), file)
+        >>> read_volume(file)
+        Volume((4, 5, 6), int16, 1 x 1 x 1 mm, RAS)
+        >>> folder.cleanup()
+    """
+    if Path(path).is_dir() or _is_dicom(path):
+        from medp2p.io.dicom_read import read_series
+
+        return read_series(path, series=series)
+    if series is not None:
+        raise FileError(path, "a series is asked for, but this is no DICOM folder", fix="leave --series out")
+    extension = image_extension(path)
+    if extension in (".mha", ".mhd"):
+        from medp2p.io.metaimage import read_metaimage
+
+        return read_metaimage(path)
+    if extension in (".nrrd", ".nhdr"):
+        from medp2p.io.nrrd import read_nrrd
+
+        return read_nrrd(path)
+    if not extension:
+        file_size(path)
+        raise _no_format(path, INPUT_EXTENSIONS)
+    return read_nifti(path)
+
+
+def write_volume(volume: Volume, path: PathLike, *, overwrite: bool = False) -> None:
+    """Write one scan, whole or not at all.
+
+    Args:
+        volume: Written in its own number type, on its own grid.
+        path: Ends in .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr, in any case of letters.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        OutputExistsError: There is a file and `overwrite` is not given.
+        FileError: The extension is none of these, or the file cannot be written.
+        GeometryError: The grid is sheared, which NIfTI alone can hold.
+    """
+    extension = image_extension(path)
+    if extension not in IMAGE_EXTENSIONS:
+        raise _no_format(path, IMAGE_EXTENSIONS)
+    if extension in (".mha", ".mhd"):
+        from medp2p.io.metaimage import write_metaimage
+
+        write_metaimage(volume, path, overwrite=overwrite)
+    elif extension in (".nrrd", ".nhdr"):
+        from medp2p.io.nrrd import write_nrrd
+
+        write_nrrd(volume, path, overwrite=overwrite)
+    else:
+        write_nifti(volume, path, overwrite=overwrite)
+
+
+def _is_dicom(path: PathLike) -> bool:
+    """Whether a file is DICOM: by its name, or, where it has no image's, by the mark after its preamble."""
+    if Path(path).suffix.lower() in _DICOM_EXTENSIONS:
+        return True
+    if image_extension(path) or not Path(path).is_file():
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _no_format(path: PathLike, known: tuple[str, ...]) -> FileError:
+    return FileError(
+        path,
+        "no image format is known by this name",
+        found=Path(path).suffix or "no extension",
+        expected=", ".join(known),
+        fix="give the file the extension of its format",
+    )
