@@ -142,6 +142,11 @@ class Protocol:
             for region, found in zip(regions, sums, strict=True)
         ]
 
+    def counts(self, predicted: Array, reference: Array, regions: Sequence[ScoredRegion]) -> list[int]:
+        """Voxels of every region, where nothing but them can be given."""
+        blind = View(-np.inf, np.inf, 1.0)
+        return [found.voxels for found in sums_of(predicted, reference, regions, blind, similarity=False)]
+
     def _measured(
         self, predicted: Array, reference: Array, region: ScoredRegion, found: Sums, view: View, threads: int | None
     ) -> Measured:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
-from medp2p.regions import BACKGROUND, Layer, Regions
+from medp2p.regions import BACKGROUND, Regions
 
 Box = tuple[slice, ...]
 Mask = NDArray[np.bool_]
@@ -73,13 +73,22 @@ def of_mask(name: str, mask: Mask, within: Mask | None = None, label: int | None
     return ScoredRegion(name, label, ((mask, True),), bounding_box(mask), within)
 
 
-def of_labels(regions: Regions, within: Mask | None) -> Iterator[ScoredRegion]:
-    """Every region and group of a label map, in the order of `region_names`, without building their masks."""
-    boxes = [_label_boxes(layer) for layer in regions.layers]
+def of_labels(
+    regions: Regions, within: Mask | None, placed: Sequence[NDArray[Any]] | None = None
+) -> Iterator[ScoredRegion]:
+    """Every region and group of label maps, in the order of `region_names`, without building their masks.
+
+    Args:
+        regions: The label maps and their names.
+        within: Mask that every region is cut to.
+        placed: The maps' labels on the grid to score on, where that is another than their own.
+    """
+    maps = [layer.labels for layer in regions.layers] if placed is None else placed
+    boxes = [_label_boxes(labels) for labels in maps]
     for name in regions.region_names:
         labelled = [
-            (layer.labels, label, box.get(label))
-            for layer, box in zip(regions.layers, boxes, strict=True)
+            (labels, label, box.get(label))
+            for layer, labels, box in zip(regions.layers, maps, boxes, strict=True)
             for label, called in layer.names.items()
             if called in regions.groups.get(name, (name,)) and label and called != BACKGROUND
         ]
@@ -117,9 +126,8 @@ def union_box(boxes: Sequence[Box | None]) -> Box | None:
     return tuple(slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*found, strict=True))
 
 
-def _label_boxes(layer: Layer) -> Mapping[int, Box]:
+def _label_boxes(labels: NDArray[Any]) -> Mapping[int, Box]:
     """Where each label of a map lies, from one walk over the map."""
-    labels = layer.labels
     if labels.max() <= _LARGEST_LISTED_LABEL:
         return {label: box for label, box in enumerate(find_objects(labels), start=1) if box is not None}
     values, numbered = np.unique(labels, return_inverse=True)
