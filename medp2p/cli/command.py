@@ -1,0 +1,35 @@
+"""`medp2p VERB …`: from the words on the command line to an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+from medp2p.cli.endings import exit_code_of
+from medp2p.cli.messages import messages_on_stderr, silence_stdout, use_any_terminal
+from medp2p.cli.parser import parse
+from medp2p.cli.signals import Stopped, signals_stop_the_work
+from medp2p.cli.verbs import build_parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after `medp2p`; those of the process where None.
+
+    Returns:
+        0 done · 2 refused input, configuration or usage · 1 our fault, the machine's, or training diverged ·
+        130 or 143 interrupted.
+    """
+    use_any_terminal()
+    try:
+        options = parse(build_parser(), sys.argv[1:] if argv is None else list(argv))
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 2
+    with messages_on_stderr(quiet=options.quiet, verbose=options.verbose or options.debug), signals_stop_the_work():
+        try:
+            code: int = options.run(options)
+            sys.stdout.flush()
+        except (Exception, Stopped) as error:
+            code = exit_code_of(error, debug=options.debug)
+            silence_stdout()
+    return code

@@ -1,0 +1,38 @@
+"""`medp2p compare`."""
+
+import argparse
+
+from medp2p.cli.messages import say_result, say_text
+from medp2p.cli.parser import Parser, add_common, add_json, add_overwrite, add_verb
+
+DESCRIPTION = """Compares two evaluations of the same cases: paired differences per region and metric, with interval,
+test and how many patients gain. Cohorts or protocols that differ are refused."""
+
+
+def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    """Adds the verb."""
+    parser = add_verb(
+        verbs, "compare", run, summary="compare two evaluations of the same cases", description=DESCRIPTION,
+        examples=["medp2p compare scores_weight_1 scores_weight_10 -o compared"],
+    )  # fmt: skip
+    parser.add_argument("first", metavar="DIR_A", help="what `medp2p evaluate` wrote")
+    parser.add_argument("second", metavar="DIR_B", help="another, of the same cases")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write")
+    add_json(parser)
+    add_overwrite(parser, "a comparison that is in DIR")
+    add_common(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compares; prints the files written, or the comparison as JSON."""
+    from medp2p.evaluation import compare
+
+    written = compare(options.first, options.second, options.output, overwrite=options.overwrite)
+    if options.json:
+        for path in written:
+            if path.suffix == ".json":
+                say_text(path.read_text(encoding="utf-8"))
+    else:
+        for path in written:
+            say_result(str(path))
+    return 0

@@ -1,0 +1,75 @@
+"""`medp2p train`."""
+
+import argparse
+
+from medp2p.cli.messages import say_on_stderr, say_result
+from medp2p.cli.parser import Parser, add_common, add_device, add_overwrite, add_set, add_verb, whole_number
+from medp2p.cli.progress import Progress
+from medp2p.cli.signals import exit_code_of_signal
+from medp2p.errors import ConfigError
+
+DESCRIPTION = """Checks every case first, then trains into a run folder, runs/<name of CONFIG> in the current folder.
+
+A folder that holds a run is refused unless --resume, which goes on exactly where it stopped, or --overwrite, which
+trains anew. Ctrl-C, SIGTERM and SIGUSR1 end it with its state saved."""
+
+
+def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
+    """Adds the verb."""
+    parser = add_verb(
+        verbs, "train", run, summary="learn a translation from paired scans", description=DESCRIPTION,
+        examples=[
+            "medp2p train configs/mr2ct.yaml",
+            "medp2p train configs/mr2ct.yaml --resume",
+            "medp2p train configs/mr2ct.yaml --set generator.channels=32 --set training.epochs=20 --run runs/short",
+        ],
+    )  # fmt: skip
+    parser.add_argument("config", metavar="CONFIG", help="configuration, a YAML file; `medp2p config new` makes one")
+    parser.add_argument("--run", dest="folder", metavar="DIR", help="the run folder (default: runs/<name of CONFIG>)")
+    parser.add_argument("--resume", action="store_true", help="go on where it stopped; begin where nothing was saved")
+    add_overwrite(parser, "the run that is in the folder, once every check has passed")
+    add_set(parser)
+    add_device(parser, precision=False)
+    parser.add_argument("--devices", type=whole_number(1), default=1, metavar="N", help="devices at once (default: 1)")
+    parser.add_argument("--nodes", type=whole_number(1), default=1, metavar="N", help="machines at once (default: 1)")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes, in the log of the run")
+    add_common(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains; prints the run folder."""
+    _refuse_missing_data(options)
+    from medp2p.training import train
+    from medp2p.training.interruption import Interrupted, SignalFlag
+
+    stop = SignalFlag()
+    stop.install()
+    try:
+        with Progress(quiet=options.quiet) as progress:
+            made = train(
+                options.config,
+                run=options.folder,
+                resume=options.resume,
+                overwrite=options.overwrite,
+                set=options.set,
+                device=options.device,
+                devices=options.devices,
+                nodes=options.nodes,
+                profile=options.profile,
+                progress=progress,
+                stop=stop,
+            )
+    except Interrupted as told:
+        say_on_stderr(f"{told}; its state is saved, the same command with --resume goes on")
+        return exit_code_of_signal(told.signal)
+    say_result(str(made.folder))
+    return 0
+
+
+def _refuse_missing_data(options: argparse.Namespace) -> None:
+    """Before anything heavy is loaded: a faulty configuration, or a folder without scans, is said within a second."""
+    from medp2p.config import load_config, missing_data
+
+    fault = missing_data(load_config(options.config, options.set))
+    if fault:
+        raise ConfigError.several([fault])
