@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
     {"errors", "_version"},
     {"volume", "regions"},
-    {"body"},
+    {"body", "placement"},
     {"config", "io"},
     {"device", "networks", "losses", "data", "preparation"},
     {"evaluation", "translation"},

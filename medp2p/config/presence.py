@@ -27,7 +27,8 @@ def missing_data(config: Config) -> Fault | None:
 
 def _has_cases(folder: Path) -> bool:
     try:
-        return any(entry.is_dir() for entry in os.scandir(folder) if not entry.name.startswith("."))
+        with os.scandir(folder) as entries:
+            return any(entry.is_dir() for entry in entries if not entry.name.startswith("."))
     except OSError:
         return False
 

@@ -1,0 +1,147 @@
+"""The files of one case, each read once, as volumes, regions and a mask of the body on one grid."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medp2p.data.cases import Case
+from medp2p.errors import Fault, FileError, Medp2pError
+from medp2p.io import image_stem, read_regions, read_volume
+from medp2p.io.machine import naming
+from medp2p.placement import placed_on
+from medp2p.regions import Regions
+from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
+
+T = TypeVar("T")
+Names = Mapping[int, str] | str | Path | None
+"""Label -> name; a label table's path, or the word of a known one; None: each label is called by its number."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCase:
+    """What the files of a case hold.
+
+    Attributes:
+        case: Where it comes from.
+        volumes: Each channel as scanned; their grids are compared by the checks, not here.
+        regions: Its label maps, on the grid of the first channel.
+        body: True inside the body, in the axis order of the first channel.
+        hashes: SHA-256 of what each file holds: each channel, `regions`, `body`.
+    """
+
+    case: Case
+    volumes: Mapping[str, Volume]
+    regions: Regions | None
+    body: NDArray[np.bool_] | None
+    hashes: Mapping[str, str]
+
+    @property
+    def grid(self) -> Volume:
+        """The first channel, on whose grid everything lies."""
+        return next(iter(self.volumes.values()))
+
+
+def load_case(case: Case, names: Names = None) -> LoadedCase:
+    """Read the files of one case.
+
+    A mask on the scan's own lattice that covers a part of it is placed into it. Of several label maps the first has
+    the labels of `names`; a further one with a single label is a mask, called by its file's name.
+
+    Args:
+        case: Which files.
+        names: `regions.names` of a configuration.
+
+    Raises:
+        FileError: Files that are refused: every fault of every file.
+    """
+    faults: list[Fault] = []
+    read = {name: _tried(faults, read_volume, path) for name, path in case.files.items()}
+    volumes = {name: volume for name, volume in read.items() if volume is not None}
+    grid = next(iter(volumes.values()), None)
+    layers = [_tried(faults, _read_regions, case, number, grid, names) for number in range(len(case.regions))]
+    body = None if case.body is None else _tried(faults, _read_body, case.body, grid)
+    if faults:
+        raise FileError.several(faults)
+    return LoadedCase(
+        case=case,
+        volumes=volumes,
+        regions=(regions := _combined([layer for layer in layers if layer is not None])),
+        body=body,
+        hashes={name: volume.content_sha256() for name, volume in volumes.items()}
+        | ({} if regions is None else {"regions": _hash_of_regions(regions)})
+        | ({} if body is None else {"body": _hash_of(body)}),
+    )
+
+
+def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | None:
+    """What is read, or None and its faults in the list."""
+    try:
+        return read(*where)
+    except Medp2pError as error:
+        faults += error.faults
+        return None
+
+
+def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) -> Regions:
+    path = case.regions[number]
+    regions = read_regions(path, None if number else names)
+    if number and len(regions.layers) == 1:
+        labels = [label for label in regions.names if label]
+        called = {label: _name_of_mask(path, case.id) for label in labels or [1]}
+        regions = (
+            Regions(regions.labels, regions.affine, called)
+            if set(labels) in ({1}, {255}, set())
+            else read_regions(path, names)
+        )
+    with naming(path):
+        return regions if grid is None else _on_grid(regions, grid)
+
+
+def _on_grid(regions: Regions, grid: Volume) -> Regions:
+    """The regions where they lie in a scan that they cover in part."""
+    if (
+        regions.shape == grid.shape
+        and corner_distance_mm(grid.shape, regions.affine, grid.affine) <= CORNER_TOLERANCE_MM
+    ):
+        return regions
+    layers = []
+    for layer in regions.layers:
+        whole = placed_on(layer.labels, regions.affine, grid, name="label map")
+        groups = {name: each for name, each in regions.groups.items() if set(each) <= set(layer.names.values())}
+        layers.append(Regions(whole, grid.affine, layer.names, groups=groups))
+    return Regions.combine(*layers)
+
+
+def _name_of_mask(path: Path, case_id: str) -> str:
+    """The name of a mask's file without the id of its case: `S01_lesions.nii.gz` of S01 is `lesions`."""
+    stem = image_stem(path)
+    return stem.replace(case_id, "").strip("_-. ") or stem
+
+
+def _read_body(path: Path, grid: Volume | None) -> NDArray[np.bool_]:
+    mask = read_volume(path)
+    inside: NDArray[np.bool_] = mask.voxels > 0
+    if grid is None:
+        return inside
+    with naming(path):
+        return placed_on(inside, mask.affine, grid, name="mask of the body")
+
+
+def _combined(layers: Sequence[Regions]) -> Regions | None:
+    return Regions.combine(*layers) if layers else None
+
+
+def _hash_of_regions(regions: Regions) -> str:
+    parts = (_hash_of(layer.labels) + repr(sorted(layer.names.items())) for layer in regions.layers)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _hash_of(array: NDArray[np.generic]) -> str:
+    digest = hashlib.sha256(f"{array.dtype.kind}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return digest.hexdigest()
