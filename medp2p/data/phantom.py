@@ -15,6 +15,8 @@ from medp2p.data.phantom_patient import Patient
 from medp2p.data.phantom_scanner import REGIONS, region_labels, scan_ct, scan_mr
 from medp2p.data.phantom_shapes import Points
 from medp2p.errors import ConfigError, OutputExistsError
+from medp2p.io import write_volume
+from medp2p.io.atomic import write_text
 from medp2p.regions import Regions
 from medp2p.volume import Header, Volume
 
@@ -127,12 +129,12 @@ def write_phantoms(
         case = target / f"head_{number:03d}"
         case.mkdir(parents=True, exist_ok=True)
         for name, volume in head.volumes().items():
-            _write_volume(volume, case / f"{name}.nii.gz", overwrite=overwrite)
+            write_volume(volume, case / f"{name}.nii.gz", overwrite=overwrite)
         written.append(case)
         if progress:
             progress(number, cases, case.name)
     table = "".join(f"{label}: {name}\n" for label, name in REGIONS.items())
-    _write_text(target / LABEL_TABLE, table, overwrite=overwrite)
+    write_text(target / LABEL_TABLE, table, overwrite=overwrite)
     return written
 
 
@@ -141,14 +143,6 @@ def _heads(cases: int, seed: int, shape: tuple[int, int, int], awkward: bool) ->
 
 
 KINDS: dict[str, Callable[[int, int, tuple[int, int, int], bool], Iterator[PhantomHead]]] = {"head": _heads}
-
-
-def _write_volume(volume: Volume, path: Path, *, overwrite: bool = False) -> None:
-    volume.to_nibabel().to_filename(path)
-
-
-def _write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
-    path.write_text(text)
 
 
 def _check(cases: int, seed: int, kind: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
@@ -136,3 +137,9 @@ def test_numbers_out_of_range_and_unknown_kinds_are_refused(tmp_path: Path, wron
     with pytest.raises(ConfigError):
         write_phantoms(tmp_path / "heads", **wrong)
     assert not (tmp_path / "heads").exists()
+
+
+def test_the_labels_are_those_of_the_shipped_configurations() -> None:
+    for name in ("mr2ct", "demo"):
+        text = (Path(__file__).parents[2] / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
+        assert YAML(typ="safe", pure=True).load(text)["regions"]["names"] == REGIONS
