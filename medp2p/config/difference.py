@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from medp2p.config.schema import Config
 
+_WHOLE = ("data.files", "regions.names", "regions.weights")  # mappings that a user wrote: told as one
+
 
 def differing_keys(first: Config, second: Config) -> tuple[str, ...]:
     """The dotted names of all keys whose values differ, in the order of the schema.
@@ -21,7 +23,7 @@ def differing_keys(first: Config, second: Config) -> tuple[str, ...]:
 def _leaves(content: Mapping[str, object], around: str) -> Iterator[tuple[str, object]]:
     for key, value in content.items():
         name = f"{around}{key}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and name not in _WHOLE:
             yield from _leaves(value, f"{name}.")
         else:
             yield name, value

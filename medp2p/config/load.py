@@ -142,6 +142,8 @@ class _Checking:
             section, _ = _validated(
                 field.annotation, {key: value for key, value in written.items() if (key,) not in bad}
             )
+        if section is None:
+            self.refused.add((name,))
         return section
 
     def _refuse(self, keys: KeyPath, cause: str, found: str | None, expected: str | None, fix: str) -> None:
