@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
 from medp2p.device import resolve_device
@@ -75,25 +75,26 @@ class Engine:
         """The largest of the flags of all processes, so that they all do the same."""
         if self.world_size == 1:
             return flag
-        largest = self._fabric.all_reduce(torch.tensor(float(flag or 0), device=self.device), reduce_op="max")
-        return int(largest) or None
+        return int(self._reduced(torch.tensor(float(flag or 0), device=self.device), "max")) or None
 
     def weight_total(self, weight: Tensor) -> Tensor | None:
         """What one process divides its weighted L1 by, so that the average over processes is that of the batch."""
         if self.world_size == 1:
             return None
         total = weight.sum(dtype=torch.float64).float().to(self.device)
-        return self._fabric.all_reduce(total, reduce_op="mean")  # type: ignore[return-value]  # a tensor in, a tensor out
+        return self._reduced(total, "mean")
 
     def mean(self, losses: Mapping[str, Tensor], samples: int) -> dict[str, float]:
         """Losses of a batch as numbers, averaged over the samples of all processes; waits for the device."""
         values = torch.stack([losses[name].float() for name in losses])
         if self.world_size > 1:
             count = torch.tensor(float(samples), device=self.device)
-            values = self._fabric.all_reduce(values * count, reduce_op="sum") / self._fabric.all_reduce(
-                count, reduce_op="sum"
-            )
+            values = self._reduced(values * count, "sum") / self._reduced(count, "sum")
         return dict(zip(losses, values.tolist(), strict=True))
+
+    def _reduced(self, tensor: Tensor, how: str) -> Tensor:
+        reduced = self._fabric.all_reduce(tensor, reduce_op=how)
+        return torch.as_tensor(reduced)
 
     @contextmanager
     def seeded(self, seed: int, epoch: int, step: int) -> Iterator[None]:

@@ -44,6 +44,7 @@ class Fit:
         progress: Told about every step.
         on_epoch: Told about every epoch.
         say: Told in words what happens.
+        after_step: Called after every step.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Fit:
     progress: Progress | None
     on_epoch: OnEpoch
     say: Callable[[str], None]
+    after_step: Callable[[], None]
 
     @property
     def epochs(self) -> int:
@@ -103,6 +105,7 @@ def _train_epoch(run: Fit, estimate: "_Estimate") -> None:
         now.step += 1
         now.seconds, began = now.seconds + time.monotonic() - began, time.monotonic()
         estimate.step()
+        run.after_step()
         if run.progress:
             rate = now.samples / max(now.seconds, 1e-9)
             shown = " ".join(

@@ -14,7 +14,7 @@ from typing import Any
 
 from medp2p.config import Config, config_from_mapping, load_config, read_strict_yaml, to_yaml
 from medp2p.data.cases import Case
-from medp2p.errors import ConfigError, FileError
+from medp2p.errors import ConfigError, FileError, ModelError
 from medp2p.io.atomic import write_json, write_text
 
 CONFIG_FILE, DATA_FILE, PROVENANCE_FILE = "config.yaml", "data.yaml", "provenance.json"
@@ -96,9 +96,9 @@ def read_places(folder: Path) -> Mapping[str, Any]:
         raise FileError(path, "nothing says where the scans of this run are",
                         fix="evaluate with -p and -r, or bring data.yaml back")  # fmt: skip
     content = read_strict_yaml(path).content
-    if not isinstance(content, dict) or not isinstance(content.get("data"), dict):
+    data = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(data, dict):
         raise ConfigError(path, "this says nothing of scans", fix="bring the data.yaml of the run back")
-    data: Mapping[str, Any] = content["data"]
     return data
 
 
@@ -153,3 +153,19 @@ def write_provenance(
             "input_sha256": {case: dict(sorted(found.items())) for case, found in sorted(hashes.items())},
         },
     )
+
+
+def read_provenance(folder: Path) -> dict[str, dict[str, str]]:
+    """The content hashes of the scans that a run was trained with, by case and role.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    path = folder / PROVENANCE_FILE
+    try:
+        content = json.loads(path.read_text("utf-8"))["input_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ModelError(
+            path, "the provenance of the run is missing or damaged", fix="bring it back, or train anew (--overwrite)"
+        ) from None
+    return {str(case): {str(role): str(sha) for role, sha in found.items()} for case, found in content.items()}

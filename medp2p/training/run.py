@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING
 
-from medp2p.errors import FileError, Medp2pError, OutputExistsError
+from medp2p.errors import FileError, OutputExistsError
 from medp2p.io.atomic import is_temporary, sweep_stale
 from medp2p.io.machine import file_error
 from medp2p.translation.model_file import MODEL_FILE
@@ -29,6 +29,7 @@ FILES = (
     "history.png",
     "provenance.json",
     "model_card.md",
+    "profile.txt",
 )
 FOLDERS = ("validation", "samples", "tracking")
 
@@ -115,7 +116,7 @@ def locked(folder: Path) -> Iterator[None]:
         sweep_stale(folder, exclusive=True)
         try:
             yield
-        except Medp2pError:
+        except BaseException:
             _leave_nothing(folder, made=made)
             raise
         finally:

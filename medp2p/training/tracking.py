@@ -41,7 +41,7 @@ def _numbers(row: Row) -> dict[str, float]:
 def _tensorboard(folder: Path) -> OnEpoch:
     from torch.utils.tensorboard import SummaryWriter
 
-    writer: Any = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    writer: Any = SummaryWriter(str(folder))
 
     def on_epoch(row: Row) -> None:
         for name, value in _numbers(row).items():

@@ -148,7 +148,9 @@ def _case_files(folder: Path, description: Description) -> dict[str, Path]:
 
 def _cohort(path: Path, target: Path, description: Description) -> Jobs | None:
     """Sub-folders that hold the sources; None where no sub-folder holds any."""
-    jobs, faults, bare = [], [], []
+    jobs: list[Job] = []
+    faults: list[Fault] = []
+    bare: list[str] = []
     for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
         try:
             files = _case_files(folder, description)

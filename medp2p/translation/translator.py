@@ -21,7 +21,7 @@ from medp2p.networks import build_generator, set_reference_habit
 from medp2p.networks.limits import size_multiple, smallest_size
 from medp2p.translation.description import ChannelMap, Description
 from medp2p.translation.model_file import model_path, read_header, read_weights
-from medp2p.volume import Array, Volume, axis_order
+from medp2p.volume import Array, Volume
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Translator:
         where = resolve_device(device)
         network = build_network(header.description)
         network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
-        network.requires_grad_(False).to(where).to(memory_format=torch.channels_last).eval()
+        in_channels_last(network.requires_grad_(False).to(where)).eval()
         if header.description.habit == "training":
             set_reference_habit(network)
         return cls(
@@ -180,10 +180,7 @@ class Translator:
 
     def _grid(self, scan: Volume) -> PlaneGrid:
         preparation = self.description.preparation
-        order, _ = axis_order(scan.affine)
-        x, y, z = (scan.spacing_mm[axis] for axis in order)
-        shape_x, shape_y, shape_z = (scan.shape[axis] for axis in order)
-        return PlaneGrid((shape_x, shape_y, shape_z), (x, y, z), preparation.plane, preparation.spacing_mm)
+        return PlaneGrid.of(scan, preparation.plane, preparation.spacing_mm)
 
     def _type(self, target: str) -> type[np.int16] | type[np.float32]:
         return np.int16 if self._maps[target].hu else np.float32
@@ -244,6 +241,14 @@ def _part(grid: PlaneGrid, start: int, stop: int) -> PlaneGrid:
 def _within(grid: PlaneGrid, start: int, stop: int) -> tuple[slice, ...]:
     """Where some neighbouring planes lie in the RAS-ordered array."""
     return tuple(slice(start, stop) if axis == grid.normal_axis else slice(None) for axis in range(3))
+
+
+def in_channels_last(network: nn.Module) -> nn.Module:
+    """The network with the weights of its convolutions in the order that convolutions are fastest in."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def build_network(description: Description) -> nn.Module:

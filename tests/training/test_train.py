@@ -1,0 +1,177 @@
+"""Training as a whole: what a run folder holds, and that stopping and going on changes nothing."""
+
+import json
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from medp2p.errors import ConfigError, OutputExistsError, TrainingError
+from medp2p.training import Run, train
+from medp2p.training.interruption import Interrupted
+from medp2p.translation import Translator
+
+SETTINGS = {
+    "regions": {"names": "labels.yaml", "weights": {"bone": 4.0}},
+    "preparation": {"spacing_mm": None, "size": [48, 48]},
+    "augmentation": {"flip": 0.5, "rotate_degrees": 10.0},
+    "generator": {"kind": "resnet_6", "channels": 4, "norm": "batch"},
+    "discriminator": {"kind": "patch", "channels": 4, "layers": 1},
+    "training": {"epochs": 2, "decay_epochs": 1, "batch_size": 8, "precision": "fp32", "validate_every": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def config(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration of trainings that take seconds, on four heads."""
+    files = {name: f"{name}.nii.gz" for name in ("mr", "ct", "regions", "body")}
+    data = {"sources": ["mr"], "target": "ct", "folder": str(heads), "files": files,
+            "split": {"validation": 0.25, "test": 0.25}}  # fmt: skip
+    settings = SETTINGS | {"data": data}
+    settings["regions"] = {**SETTINGS["regions"], "names": str(heads / "labels.yaml")}
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(json.dumps(settings))
+    return path
+
+
+@pytest.fixture(scope="module")
+def straight(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of a training without a stop."""
+    return train(config, run=tmp_path_factory.mktemp("runs") / "straight", device="cpu")
+
+
+def stop_at(look: int) -> Callable[[], int | None]:
+    """Told to stop when it is asked for the n-th time."""
+    left = [look]
+
+    def stop() -> int | None:
+        left[0] -= 1
+        return signal.SIGTERM if left[0] <= 0 else None
+
+    return stop
+
+
+def weights_of(run: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(Path(run) / "last.pt", weights_only=True)
+    tensors = {f"{net}.{name}": value for net in ("generator", "discriminator") for name, value in state[net].items()}
+    for optimiser in ("optimizer_g", "optimizer_d"):
+        for number, entry in state["update"][optimiser]["state"].items():
+            tensors |= {f"{optimiser}.{number}.{name}": torch.as_tensor(value) for name, value in entry.items()}
+    return tensors
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, other = weights_of(first), weights_of(second)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def history(run: Path) -> list[list[str]]:
+    rows = [line.split(",") for line in (Path(run) / "history.csv").read_text().splitlines()]
+    speed = rows[0].index("slices_per_second")
+    return [row[:speed] + row[speed + 1 :] for row in rows]
+
+
+def test_a_run_folder_holds_what_the_contract_names(straight: Run) -> None:
+    names = {path.name for path in straight.folder.iterdir()}
+    assert names == {
+        "config.yaml", "data.yaml", "generator.safetensors", "last.pt", "history.csv", "history.png",
+        "provenance.json", "model_card.md", "log.txt", "validation", "samples",
+    }  # fmt: skip
+    assert {path.name for path in (straight.folder / "validation").iterdir()} >= {
+        "scores.csv", "summary.csv", "scores.json", "report.html"}  # fmt: skip
+    assert len(history(straight)) == 4
+    assert straight.scores is not None
+    assert {"volume", "body", "brain", "bone", "weighted", "outside"} <= set(straight.scores.regions)
+
+
+def test_the_last_epoch_is_always_validated(straight: Run) -> None:
+    rows = [dict(zip(history(straight)[0], row, strict=True)) for row in history(straight)[1:]]
+    assert [bool(row["body_mae"]) for row in rows] == [False, True, True]
+
+
+def test_no_path_of_a_patient_leaves_the_cohort(straight: Run, heads: Path) -> None:
+    cases = [path.name for path in heads.iterdir() if path.is_dir()]
+    for path in straight.folder.rglob("*"):
+        if path.is_file() and path.name != "data.yaml":
+            content = path.read_bytes()
+            assert not any(f"{heads.name}/{case}".encode() in content for case in cases), path
+
+
+def test_what_was_learnt_translates(straight: Run, heads: Path) -> None:
+    import medp2p
+
+    scan = medp2p.read_volume(next(heads.glob("*/mr.nii.gz")))
+    assert Translator.load(straight, device="cpu")(scan).same_grid(scan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("look", [2, 4, 9, 14, 25, 40])
+def test_a_run_told_to_stop_anywhere_goes_on_bitwise(config, straight, tmp_path, look: int) -> None:
+    with pytest.raises(Interrupted):
+        train(config, run=tmp_path / "run", device="cpu", stop=stop_at(look))
+    train(config, run=tmp_path / "run", device="cpu", resume=True)
+    assert_same_weights(tmp_path / "run", straight.folder)
+    assert history(tmp_path / "run") == history(straight)
+    generator = "generator.safetensors"
+    assert (tmp_path / "run" / generator).read_bytes() == (straight.folder / generator).read_bytes()
+
+
+def test_resuming_a_finished_run_changes_no_byte(config, straight) -> None:
+    names = ("last.pt", "history.csv", "generator.safetensors", "history.png", "config.yaml", "provenance.json")
+    before = {name: (straight.folder / name).read_bytes() for name in names}
+    train(config, run=straight.folder, resume=True, device="cpu")
+    assert {name: (straight.folder / name).read_bytes() for name in names} == before
+
+
+def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_once(config, tmp_path) -> None:
+    always = ["training.decay_epochs=0", "training.validate_every=1"]
+    train(config, run=tmp_path / "short", device="cpu", set=[*always, "training.epochs=1"])
+    train(config, run=tmp_path / "short", device="cpu", set=[*always, "training.epochs=2"], resume=True)
+    train(config, run=tmp_path / "long", device="cpu", set=[*always, "training.epochs=2"])
+    assert_same_weights(tmp_path / "short", tmp_path / "long")
+    assert history(tmp_path / "short") == history(tmp_path / "long")
+
+
+def test_a_run_is_not_trained_over(config, straight) -> None:
+    with pytest.raises(OutputExistsError, match="--resume"):
+        train(config, run=straight.folder, device="cpu")
+
+
+def test_another_network_is_refused_by_its_key(config, straight) -> None:
+    with pytest.raises(ConfigError, match=r"generator\.channels"):
+        train(config, run=straight.folder, device="cpu", resume=True, set=["generator.channels=8"])
+
+
+def test_resuming_where_nothing_is_begins_at_the_beginning(config, straight, tmp_path) -> None:
+    train(config, run=tmp_path / "new", device="cpu", resume=True)
+    assert_same_weights(tmp_path / "new", straight.folder)
+
+
+@pytest.mark.parametrize("change", ["training.learning_rate=1e30", "loss.l1_weight=3e38"])
+def test_a_training_that_diverges_stops_and_names_its_slices(config, tmp_path, change: str) -> None:
+    with pytest.raises(TrainingError, match=r"diverged at epoch 1, step \d+ \(slices .*:\d+"):
+        train(config, run=tmp_path / "run", device="cpu", set=[change])
+    assert not (tmp_path / "run" / "generator.safetensors").exists()
+
+
+def test_without_validation_cases_the_last_epoch_is_kept_and_said(config, tmp_path) -> None:
+    made = train(config, run=tmp_path / "run", device="cpu", set=["data.split={validation: 0, test: 0.25}"])
+    assert made.scores is None
+    assert "last epoch" in (made.folder / "log.txt").read_text()
+    assert (made.folder / "generator.safetensors").exists()
+
+
+def test_the_host_program_keeps_its_state(config, tmp_path) -> None:
+    def state() -> list[object]:
+        root = logging.getLogger()
+        ours = logging.getLogger("medp2p")
+        return [torch.random.get_rng_state().sum().item(), torch.get_num_threads(), torch.get_default_dtype(),
+                signal.getsignal(signal.SIGTERM), root.level, len(root.handlers), ours.level, len(ours.handlers)]  # fmt: skip
+
+    before = state()
+    train(config, run=tmp_path / "run", device="cpu")
+    assert state() == before
