@@ -79,6 +79,11 @@ class ExactReader:
         self._raw.seek(position)
         self._read = position
 
+    @property
+    def position(self) -> int:
+        """Bytes read so far."""
+        return self._read
+
     def unpacked(self) -> "ExactReader":
         """What is left of a file that is not packed, unpacked from gzip."""
         return ExactReader(self.path, self._raw, self.size - self._read, packed=True)

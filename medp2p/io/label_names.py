@@ -9,12 +9,13 @@ from medp2p.errors import Fault, RegionError, fault
 PathLike = str | os.PathLike[str]
 Names = dict[int, str]
 Groups = dict[str, list[str]]
+Table = Mapping[int, object] | Mapping[str, object]
 _LARGEST_LABEL = 2**31 - 1
 _RESERVED = ("volume", "body", "weighted", "outside")
 """Rows of every score table, whatever the regions are."""
 
 
-def label_names(table: Mapping[object, object], *, path: PathLike | None = None) -> tuple[Names, Groups]:
+def label_names(table: Table, *, path: PathLike | None = None) -> tuple[Names, Groups]:
     """Names and groups of a mapping, whichever way round it is written.
 
     Args:

@@ -53,7 +53,7 @@ def read_label_table(path: PathLike) -> tuple[Names, Groups]:
     return _named(path, _table_rows(text))
 
 
-def _mapping(path: PathLike, content: object) -> Mapping[object, object]:
+def _mapping(path: PathLike, content: object) -> Mapping[str, object]:
     if not isinstance(content, Mapping):
         raise RegionError(path, "no label table: it holds no mapping", fix="write lines such as 1: brain")
     return content
@@ -110,7 +110,8 @@ def _table_rows(text: str) -> Iterator[Row]:
             continue
         quoted = re.fullmatch(r'(\d+)\s[^"]*"([^"]*)"', bare)
         words = bare.split()
-        yield (number, *quoted.groups()) if quoted else (number, words[0], words[1] if len(words) > 1 else "")
+        label, name = quoted.groups() if quoted else (words[0], words[1] if len(words) > 1 else "")
+        yield number, label, name
 
 
 def _named(path: PathLike, rows: Iterable[Row]) -> tuple[Names, Groups]:
@@ -129,4 +130,4 @@ def _named(path: PathLike, rows: Iterable[Row]) -> tuple[Names, Groups]:
             names[label] = "background" if label == 0 and name.lower() in _BACKGROUND else name
     if faults:
         raise RegionError.several(faults[:20])
-    return label_names(dict(names), path=path)
+    return label_names(names, path=path)

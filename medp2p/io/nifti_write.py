@@ -1,6 +1,5 @@
 """Volume to .nii and .nii.gz: the grid of the volume with both transforms, and no word about where it came from."""
 
-from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -21,9 +20,9 @@ from medp2p.io.nifti_header import (
     affine_quaternion,
 )
 from medp2p.io.nifti_read import read_nifti
+from medp2p.io.voxel_bytes import fortran_chunks, storable
 from medp2p.volume import CORNER_TOLERANCE_MM, Header, Volume, corner_distance_mm, is_orthogonal
 
-_CHUNK_BYTES = 1 << 22
 _LARGEST_NIFTI1_AXIS = 32767
 _TYPE_CODES = {np.dtype(name): code for code, name in NUMBER_TYPES.items()}
 
@@ -54,23 +53,6 @@ def write_nifti(volume: Volume, path: str | PathLike[str], *, overwrite: bool = 
             return
         with packing(file) as stream:
             _write(stream, head, voxels)
-
-
-def storable(volume: Volume) -> NDArray[Any]:
-    """The voxels in a type that files have: half floats become float32, long doubles float64."""
-    voxels = volume.voxels
-    if voxels.dtype.newbyteorder("=") in _TYPE_CODES:
-        return voxels
-    return voxels.astype(np.float32 if voxels.dtype.itemsize < 4 else np.float64)
-
-
-def fortran_chunks(voxels: NDArray[Any]) -> Iterator[memoryview]:
-    """The voxels' bytes, first axis fastest, little-endian, in pieces of a few megabytes."""
-    slices = max(1, _CHUNK_BYTES // max(1, voxels[:, :, :1].nbytes))
-    little = voxels.dtype.newbyteorder("<")
-    for start in range(0, voxels.shape[2], slices):
-        part = np.ascontiguousarray(voxels[:, :, start : start + slices].T, dtype=little)
-        yield part.reshape(-1).view(np.uint8).data
 
 
 def _write(stream: IO[bytes], head: bytes, voxels: NDArray[Any]) -> None:
