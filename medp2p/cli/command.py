@@ -20,11 +20,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 done · 2 refused input, configuration or usage · 1 our fault, the machine's, or training diverged ·
         130 or 143 interrupted.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
     use_any_terminal()
     try:
-        options = parse(build_parser(), sys.argv[1:] if argv is None else list(argv))
+        options = parse(build_parser(), words)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 2
+    except Exception as error:  # help that could not be written
+        silence_stdout()
+        return exit_code_of(error, debug="--debug" in words)
     with messages_on_stderr(quiet=options.quiet, verbose=options.verbose or options.debug), signals_stop_the_work():
         try:
             code: int = options.run(options)

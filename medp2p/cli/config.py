@@ -19,7 +19,9 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
         verbs, "config", _never, summary="start, show or describe configurations", description=DESCRIPTION,
         examples=["medp2p config new mr2ct > my.yaml", "medp2p config show my.yaml"],
     )  # fmt: skip
-    inner = parser.add_subparsers(title="what", metavar="WHAT", dest="what", required=True, parser_class=Parser)
+    inner = parser.add_subparsers(
+        title="what", metavar="WHAT", dest="what", required=True, parser_class=Parser, prog=parser.prog
+    )
     _add_new(inner)
     _add_show(inner)
     _add_schema(inner)

@@ -49,6 +49,9 @@ def _unforeseen(error: BaseException, *, debug: bool) -> Fault:
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
         fix = "close other programs, ask for fewer slices at once, or take a machine with more"
         return fault(None, f"there is not enough memory{': ' + said if said else ''}", fix=fix, key="memory")
+    if isinstance(error, UnicodeEncodeError):
+        fix = "set LC_ALL=C.UTF-8, or rename the file"
+        return fault(None, "a name has letters that the locale lacks", found=repr(error.object), fix=fix, key="locale")
     if isinstance(error, OSError) and error.errno in MACHINE_FAULTS:
         path = error.filename if isinstance(error.filename, (str, bytes)) else None
         place = path.decode(errors="replace") if isinstance(path, bytes) else path

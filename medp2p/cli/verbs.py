@@ -44,7 +44,9 @@ def build_parser() -> Parser:
         "--print-completion", action=_PrintCompletion, choices=("bash", "zsh"), metavar="SHELL",
         help="print a completion script for bash or zsh and end",
     )  # fmt: skip
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True, parser_class=Parser)
+    verbs = parser.add_subparsers(
+        title="verbs", metavar="VERB", dest="verb", required=True, parser_class=Parser, prog=PROGRAM
+    )
     for verb in VERBS:
         verb.add(verbs)
     return parser

@@ -104,7 +104,7 @@ class _Checking:
         self.origin = origin
         self.faults: list[Fault] = []
         self.refused: set[KeyPath] = set()
-        for name in content.keys() - set(SECTIONS):
+        for name in [name for name in content if name not in SECTIONS]:
             self._refuse((name,), *unknown_key(name, SECTIONS, _ELSEWHERE))
         sections = {name: self._section(name, content.get(name)) for name in SECTIONS}
         self.sound = all(section is not None for section in sections.values())

@@ -45,4 +45,7 @@ def absolute(path: Path) -> Path:
     """The path from the root, without `..` where that names the same file (behind a link it may not)."""
     whole = Path.cwd() / path
     short = Path(os.path.normpath(whole))
-    return short if os.path.realpath(short) == os.path.realpath(whole) else whole
+    try:
+        return short if os.path.realpath(short) == os.path.realpath(whole) else whole
+    except ValueError:  # letters that the locale lacks: there is no such file
+        return whole

@@ -29,7 +29,7 @@ def _has_cases(folder: Path) -> bool:
     try:
         with os.scandir(folder) as entries:
             return any(entry.is_dir() for entry in entries if not entry.name.startswith("."))
-    except OSError:
+    except (OSError, ValueError):  # the latter: letters that the locale lacks
         return False
 
 

@@ -1,0 +1,57 @@
+"""Wrong usage: one line of usage, one line that names the argument, exit code 2."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Answer
+
+Command = Callable[..., Answer]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "error: VERB: it is missing"),
+        ("trian", "error: VERB: no such verb (found trian). Fix: did you mean `train`?"),
+        ("nonsense", "error: VERB: no such verb (found nonsense). Fix: choose one of "),
+        ("-q train x", "error: -q: no such option before the verb. Fix: options come after the verb"),
+        ("train", "error: CONFIG: it is missing"),
+        ("train x --resum", "error: --resum: no such option. Fix: did you mean `--resume`?"),
+        ("train x --devices 0", "error: --devices: no such number (found '0', expected a whole number from 1 on)"),
+        ("info --nonsense x", "error: --nonsense: no such option"),
+        ("info a b", "error: b: one word too many"),
+        ("config", "error: WHAT: it is missing"),
+        ("config sho", "error: WHAT: no such verb (found sho). Fix: did you mean `show`?"),
+        ("phantom d --cases x", "error: --cases: no such number (found 'x'"),
+        ("phantom d --seed -1", "error: --seed: no such number (found '-1'"),
+        ("translate r -i", "error: -i/--input: expected one argument"),
+        ("translate r -i a", "error: -o/--output: it is missing"),
+        ("translate r -i a -o b --shard 0/3", "error: --shard: no part of the cases (found '0/3'"),
+        ("translate r -i a -o b --precision bf", "error: --precision: no such value (found bf). Fix: did you mean"),
+        ("evaluate -o x", "error: -p: it is missing"),
+        ("evaluate -o x -p a", "error: -r: it is missing"),
+        ("evaluate --run r -p x -o y", "error: -p: not together with --run"),
+        ("evaluate --split test -p a -r b -o y", "error: --split: only together with --run"),
+    ],
+)  # fmt: skip
+def test_it_is_refused(medp2p: Command, words: str, said: str) -> None:
+    answer = medp2p(*words.split())
+    usage, fault = answer.err.splitlines()
+    assert (answer.code, answer.out) == (2, "")
+    assert usage.startswith("Usage: medp2p")
+    assert fault.startswith(said)
+    assert ". Fix: " in fault
+
+
+def test_a_command_that_is_cut_short_is_not_guessed(medp2p: Command) -> None:
+    assert medp2p("phantom", "d", "--case", "3").errors == [
+        "error: --case: no such option. Fix: did you mean `--cases`?"
+    ]
+
+
+def test_several_inputs_need_their_channels(medp2p: Command, tmp_path: object) -> None:
+    answer = medp2p("translate", tmp_path, "-i", "a.nii.gz", "-i", "b.nii.gz", "-o", "c.nii.gz")
+    assert answer.errors[0].startswith("error: -i: several inputs without their channels")
+    answer = medp2p("translate", tmp_path, "-i", "t1=a.nii.gz", "-i", "t1=b.nii.gz", "-o", "c.nii.gz")
+    assert answer.errors[0].startswith("error: -i: a channel is given twice")
