@@ -7,12 +7,13 @@ same slices in whichever of the 48 orders a file stores it.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.errors import GeometryError
+from medp2p.volume import Volume, axis_order
 
 Array = NDArray[Any]
 Mapping = Callable[[Array], Array]
@@ -60,6 +61,14 @@ class PlaneGrid:
         numbers = (*self.shape_ras, *self.spacing_ras, *(self.spacing_mm or ()))
         if not all(np.isfinite(number) and number > 0 for number in numbers):
             raise GeometryError(None, "a grid without extent", found=numbers, expected="above 0", fix="correct it")
+
+    @classmethod
+    def of(cls, scan: Volume, plane: str, spacing_mm: tuple[float, float] | None) -> Self:
+        """The grid of a scan, in the order of its `to_ras`."""
+        order, _ = axis_order(scan.affine)
+        x, y, z = (scan.spacing_mm[axis] for axis in order)
+        shape_x, shape_y, shape_z = (scan.shape[axis] for axis in order)
+        return cls((shape_x, shape_y, shape_z), (x, y, z), plane, spacing_mm)
 
     @property
     def normal_axis(self) -> int:

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.config import Config
 from medp2p.data.cases import Case
 from medp2p.errors import Fault, FileError, Medp2pError
 from medp2p.io import image_stem, read_regions, read_volume
@@ -18,8 +19,8 @@ from medp2p.regions import Regions
 from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
 
 T = TypeVar("T")
-Names = Mapping[int, str] | str | Path | None
-"""Label -> name; a label table's path, or the word of a known one; None: each label is called by its number."""
+Names = Mapping[Any, Any] | str | Path | None
+"""Label -> name, and `groups` if any; a label table's path, or the word of a known one; None: numbers are the names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class LoadedCase:
         return next(iter(self.volumes.values()))
 
 
-def load_case(case: Case, names: Names = None) -> LoadedCase:
+def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
     """Read the files of one case.
 
     A mask on the scan's own lattice that covers a part of it is placed into it. Of several label maps the first has
@@ -54,16 +55,18 @@ def load_case(case: Case, names: Names = None) -> LoadedCase:
 
     Args:
         case: Which files.
-        names: `regions.names` of a configuration.
+        config: Whose `regions.names` the labels have.
+        names: The names of labels instead, where they were read already.
 
     Raises:
         FileError: Files that are refused: every fault of every file.
     """
     faults: list[Fault] = []
+    known = config.regions.names if names is None else names
     read = {name: _tried(faults, read_volume, path) for name, path in case.files.items()}
     volumes = {name: volume for name, volume in read.items() if volume is not None}
     grid = next(iter(volumes.values()), None)
-    layers = [_tried(faults, _read_regions, case, number, grid, names) for number in range(len(case.regions))]
+    layers = [_tried(faults, _read_regions, case, number, grid, known) for number in range(len(case.regions))]
     body = None if case.body is None else _tried(faults, _read_body, case.body, grid)
     if faults:
         raise FileError.several(faults)
