@@ -1,6 +1,10 @@
-"""Multi-scale SSIM over one region, as the SynthRAD2025 container computes it, including what its weights really do."""
+"""Multi-scale SSIM over one region, as the SynthRAD2025 container computes it, including what its weights really do.
+
+Every level is computed on the box around the region only: outside it both images are 0 at every scale.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,13 +15,31 @@ from medp2p.evaluation.one_pass import View, complete_windows, over, slowest_fir
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
 
 Array = NDArray[Any]
-Read = Callable[[Box], Floats]
 WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of luminance, contrast and structure at every level. Wang 2003 uses luminance at the last level only; the
 container means to, but its switch is never reached."""
 SMALLEST: Final = 97
 """Shorter axes are padded to this with their edge: 97 halves four times to 7, one window."""
 LAST: Final = 2 ** (len(WEIGHTS) - 1)
+_SLAB: Final = 8
+"""Planes of a coarser level that are made at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """Both images at one scale.
+
+    Attributes:
+        shape: Voxels of the whole scan at this scale.
+        box: Where the images are not 0.
+        pair: Reads both images in a box of this scale.
+        mask: Reads the region in a box of this scale.
+    """
+
+    shape: tuple[int, ...]
+    box: Box
+    pair: Callable[[Box], tuple[Floats, Floats]]
+    mask: Callable[[Box], Mask]
 
 
 def ms_ssim(
@@ -41,22 +63,12 @@ def ms_ssim(
     if not left_at_last_level(region, reference.shape):
         return float("nan")
     axes = slowest_first(reference)
-    widths = _padding([reference.shape[axis] for axis in axes])
-    mask = region.read(...).transpose(axes)
-    given, wanted, mask = (
-        np.pad(array, widths, mode="edge") if any(map(any, widths)) else array
-        for array in (predicted.transpose(axes), reference.transpose(axes), mask)
-    )
-
-    first, second = _masked(given, mask, view, view.factor), _masked(wanted, mask, view, 1.0)
-    result, shape = 1.0, mask.shape
-    for level, weight in enumerate(WEIGHTS):
-        if level:
-            first, second = (_reader(_halved(read, shape)) for read in (first, second))
-            mask = mask[::2, ::2, ::2]
-            shape = mask.shape
-        value = _level(first, second, mask, weight, view.data_range, threads)
-        result *= float(np.clip(value, 0, 1))
+    level = _first_level(predicted.transpose(axes), reference.transpose(axes), region.turned(axes), view)
+    result = 1.0
+    for number, weight in enumerate(WEIGHTS):
+        if number:
+            level = _coarser(level)
+        result *= float(np.clip(_mean(level, weight, view.data_range, threads), 0, 1))
     return result
 
 
@@ -67,73 +79,122 @@ def left_at_last_level(region: ScoredRegion, shape: tuple[int, ...]) -> bool:
     """
     if region.box is None:
         return False
-    places = []
-    for length, (before, after) in zip(shape, _padding(shape), strict=True):
-        kept = np.arange(0, length + before + after, LAST)[MARGIN:-MARGIN]
-        places.append(np.clip(kept - before, 0, length - 1))
-    return bool(region.read(np.ix_(*places)).any())
+    frame = _Padding(shape)
+    kept = (range(0, length, LAST)[MARGIN:-MARGIN] for length in frame.padded)
+    return bool(region.read(np.ix_(*map(frame.places, range(len(shape)), kept))).any())
 
 
-def _padding(shape: "tuple[int, ...] | list[int]") -> list[tuple[int, int]]:
-    short = [max(SMALLEST - length, 0) for length in shape]
-    return [(lacking // 2, lacking - lacking // 2) for lacking in short]
+@dataclass(frozen=True)
+class _Padding:
+    """A scan whose short axes are padded with their edge, read without making it.
+
+    Attributes:
+        shape: Of the scan as it is.
+    """
+
+    shape: tuple[int, ...]
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """The shape with padding."""
+        return tuple(max(length, SMALLEST) for length in self.shape)
+
+    def before(self, axis: int) -> int:
+        """Voxels of padding before the first."""
+        return max(SMALLEST - self.shape[axis], 0) // 2
+
+    def places(self, axis: int, padded: range) -> NDArray[np.int64]:
+        """The voxels of the scan that stand at some places of the padded one."""
+        return np.asarray(np.clip(np.asarray(padded) - self.before(axis), 0, self.shape[axis] - 1), np.int64)
+
+    def index(self, box: Box) -> Any:
+        """What to index the scan with to get a box of the padded one; slices, and so a view, where it can be."""
+        if all(self.padded[axis] == length for axis, length in enumerate(self.shape)):
+            return box
+        return np.ix_(*(self.places(axis, range(s.start, s.stop)) for axis, s in enumerate(box)))
+
+    def around(self, box: Box) -> Box:
+        """A box of the scan in the padded one; what touches an end is repeated in the padding."""
+        return tuple(
+            slice(s.start + self.before(axis) if s.start else 0,
+                  s.stop + self.before(axis) if s.stop < self.shape[axis] else self.padded[axis])
+            for axis, s in enumerate(box)
+        )  # fmt: skip
 
 
-def _level(
-    first: Read,
-    second: Read,
-    mask: Mask,
-    weight: float,
-    data_range: float,
-    threads: int | None,
-) -> float:
-    """Mean over the mask of one level's map, tile by tile, where windows are complete."""
+def _first_level(predicted: Array, reference: Array, region: ScoredRegion, view: View) -> _Level:
+    """The scans clipped and shifted, 0 outside the region; nothing is made before it is read."""
+    frame = _Padding(reference.shape)
+
+    def pair(box: Box) -> tuple[Floats, Floats]:
+        index = frame.index(box)
+        mask = region.read(index)
+        return view.clip(predicted[index], view.factor) * mask, view.clip(reference[index]) * mask
+
+    return _Level(frame.padded, frame.around(region.box or ()), pair, lambda box: region.read(frame.index(box)))
+
+
+def _coarser(level: _Level) -> _Level:
+    """The next scale: every second voxel of the mean over 2 x 2 x 2 voxels that ends in it, zeros before the scan.
+
+    This is `fftconvolve(image, ones((2, 2, 2)) / 8, mode="same")[::2, ::2, ::2]`, in slabs and without the rounding
+    of a Fourier transform; of the mask it is every second voxel.
+    """
+    shape = tuple((n + 1) // 2 for n in level.shape)
+    box = tuple(slice(s.start // 2, min(s.stop // 2 + 1, n)) for s, n in zip(level.box, shape, strict=True))
+    size = tuple(s.stop - s.start for s in box)
+    first, second, region = np.empty(size), np.empty(size), np.empty(size, bool)
+    for start in range(box[0].start, box[0].stop, _SLAB):
+        part = (slice(start, min(start + _SLAB, box[0].stop)), *box[1:])
+        there = slice(part[0].start - box[0].start, part[0].stop - box[0].start)
+        first[there], second[there] = map(_halved, _with_zeros_before(level, part))
+        region[there] = level.mask(tuple(slice(2 * s.start, 2 * s.stop - 1) for s in part))[::2, ::2, ::2]
+
+    def pair(wanted: Box) -> tuple[Floats, Floats]:
+        return _cut(first, box, wanted), _cut(second, box, wanted)
+
+    return _Level(shape, box, pair, lambda wanted: _cut(region, box, wanted))
+
+
+def _with_zeros_before(level: _Level, part: Box) -> tuple[Floats, Floats]:
+    """What a part of the coarser level is made of: 2 n voxels for n, the first one 0 where the scan begins."""
+    wanted = tuple(
+        slice(max(2 * s.start - 1, 0), min(2 * s.stop - 1, n)) for s, n in zip(part, level.shape, strict=True)
+    )
+    widths = [(1 if s.start == 0 else 0, 0) for s in part]
+    first, second = level.pair(wanted)
+    return np.pad(first, widths), np.pad(second, widths)
+
+
+def _halved(values: Floats) -> Floats:
+    """Means over blocks of 2 x 2 x 2."""
+    values = values[0::2] + values[1::2]
+    values = values[:, 0::2] + values[:, 1::2]
+    return np.asarray((values[:, :, 0::2] + values[:, :, 1::2]) / 8)
+
+
+def _cut(values: Array, box: Box, wanted: Box) -> Array:
+    """A box of an image or mask that is held on another box, and 0 elsewhere."""
+    found = np.zeros(tuple(s.stop - s.start for s in wanted), values.dtype)
+    both = [(max(b.start, w.start), min(b.stop, w.stop)) for b, w in zip(box, wanted, strict=True)]
+    if all(start < stop for start, stop in both):
+        here = tuple(slice(a - w.start, z - w.start) for (a, z), w in zip(both, wanted, strict=True))
+        there = tuple(slice(a - b.start, z - b.start) for (a, z), b in zip(both, box, strict=True))
+        found[here] = values[there]
+    return found
+
+
+def _mean(level: _Level, weight: float, data_range: float, threads: int | None) -> float:
+    """Mean over the region of one level's map, tile by tile, where windows are complete."""
 
     def of_tile(tile: Box) -> tuple[int, float]:
-        windows = complete_windows(tile, mask.shape)
-        part = None if windows is None else bounding_box(mask[windows])
+        windows = complete_windows(tile, level.shape)
+        part = None if windows is None else bounding_box(level.mask(windows))
         if windows is None or part is None:
             return 0, 0.0
         counted = tuple(slice(w.start + p.start, w.start + p.stop) for w, p in zip(windows, part, strict=True))
-        outer = widened(counted, mask.shape)
-        terms = three_terms(first(outer), second(outer), data_range=data_range)[mask[counted]]
+        terms = three_terms(*level.pair(widened(counted, level.shape)), data_range=data_range)[level.mask(counted)]
         return terms.size, float(np.power(terms, weight).sum())
 
-    found = list(over(of_tile, tiles(mask.shape), threads))
+    found = list(over(of_tile, tiles(level.box), threads))
     return sum(total for _, total in found) / sum(count for count, _ in found)
-
-
-def _halved(read: Read, shape: tuple[int, ...]) -> Floats:
-    """Every second voxel of the mean over 2 x 2 x 2 voxels that ends in it, zeros before the array.
-
-    This is `fftconvolve(image, ones((2, 2, 2)) / 8, mode="same")[::2, ::2, ::2]`, in slabs and without the rounding
-    of a Fourier transform.
-    """
-    x, y, z = shape
-    half = np.empty(((x + 1) // 2, (y + 1) // 2, (z + 1) // 2))
-    step = 8
-    for start in range(0, half.shape[0], step):
-        stop = min(start + step, half.shape[0])
-        slab = read((slice(max(2 * start - 1, 0), 2 * stop - 1), slice(0, y), slice(0, z)))
-        half[start:stop] = _pair_means(_pair_means(_pair_means(slab, 0, bool(start)), 1), 2)
-    return half
-
-
-def _pair_means(values: Floats, axis: int, has_one_before: bool = False) -> Floats:
-    """Mean of every second value and the one before it; before the first stands 0 unless one is given."""
-    values = np.moveaxis(values, axis, 0)
-    if has_one_before:
-        means = 0.5 * (values[1::2] + values[0::2][: len(values[1::2])])
-    else:
-        means = 0.5 * values[0::2]
-        means[1:] += 0.5 * values[1::2][: len(means) - 1]
-    return np.moveaxis(means, 0, axis)
-
-
-def _masked(scan: Array, mask: Mask, view: View, factor: float) -> Read:
-    """A scan as the first level sees it: clipped, shifted, and 0 outside the region."""
-    return lambda box: np.asarray(view.clip(scan[box], factor) * mask[box])
-
-
-def _reader(values: Floats) -> Read:
-    return lambda box: values[box]

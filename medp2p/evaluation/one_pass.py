@@ -115,7 +115,7 @@ def sums_of(
     def of_tile(tile: Box) -> list[tuple[int, Sums]]:
         return list(_tile_sums(predicted, reference, turned, view, tile, similarity))
 
-    for found in over(of_tile, tiles(reference.shape), threads):
+    for found in over(of_tile, tiles(tuple(slice(0, n) for n in reference.shape)), threads):
         for index, sums in found:
             totals[index].add(sums)
     return totals
@@ -177,16 +177,16 @@ def _rim_similarity(
     return similarity.size, float(similarity.sum())
 
 
-def tiles(shape: Sequence[int], size: Sequence[int] = TILE) -> Iterator[Box]:
-    """Boxes that cover an array once.
+def tiles(box: Box, size: Sequence[int] = TILE) -> Iterator[Box]:
+    """Boxes that cover a box once.
 
     Examples:
-        >>> len(list(tiles((33, 64, 65))))
+        >>> len(list(tiles((slice(0, 33), slice(9, 73), slice(0, 65)))))
         4
     """
-    starts = [range(0, length, edge) for length, edge in zip(shape, size, strict=True)]
+    starts = [range(whole.start, whole.stop, edge) for whole, edge in zip(box, size, strict=True)]
     for corner in product(*starts):
-        yield tuple(slice(c, min(c + edge, n)) for c, edge, n in zip(corner, size, shape, strict=True))
+        yield tuple(slice(c, min(c + edge, s.stop)) for c, edge, s in zip(corner, size, box, strict=True))
 
 
 def widened(tile: Box, shape: Sequence[int]) -> Box:
