@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
     {"errors", "_version"},
     {"volume", "regions"},
-    {"body", "placement"},
+    {"body", "placement", "many"},
     {"config", "io"},
     {"device", "networks", "losses", "data", "preparation"},
     {"evaluation", "translation"},
@@ -27,6 +27,7 @@ ROOMS_OF = {
     "torch": ("device", "networks", "losses", "data", "evaluation", "translation", "training"),
     "SimpleITK": ("volume", "io", "preparation"),
     "pydicom": ("io", "preparation"),
+    "distributed": ("many",),
     "argparse": ("cli",),
 }
 
