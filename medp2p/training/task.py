@@ -1,7 +1,7 @@
 """`medp2p train`: everything is checked first, then a run folder is made, trained in, or gone on with."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
@@ -42,6 +42,7 @@ from medp2p.translation.translator import Progress
 
 logger = logging.getLogger(__name__)
 
+_SHOWN = ("mae", "psnr", "ssim")
 MAY_DIFFER = (
     "training.epochs",
     "training.decay_epochs",
@@ -351,7 +352,29 @@ def _finish(
         sha256=header.sha256,
     )
     log(f"finished: {progressed.epoch - 1} epochs, weights of epoch {progressed.best_epoch or progressed.epoch - 1}")
-    for name, value in (progressed.best_scores or {}).items():
-        if value is not None and name.endswith(("_mae", "_psnr", "_ssim")) and not name.endswith("_ms_ssim"):
-            log(f"  validation {name.replace('_', ' ')}: {value:.4g}")
+    for line in summary_lines(progressed.best_scores or {}, validation.unit_of):
+        log(line)
     log(f"next: medp2p translate {folder} -i SCAN -o PREDICTED; medp2p evaluate --run {folder} -o SCORES")
+
+
+def summary_lines(scores: Mapping[str, float | None], unit_of: Callable[[str], str]) -> list[str]:
+    """The scores of a validation as a small table, a line for each region that has any.
+
+    Examples:
+        >>> found = {"body_mae": 51.25, "body_psnr": 30.5, "body_ssim": 0.9, "body_ms_ssim": None}
+        >>> for line in summary_lines(found, {"mae": "HU", "psnr": "dB", "ssim": ""}.get):
+        ...     print(line)
+        validation region      mae (HU)    psnr (dB)         ssim
+        body                      51.25         30.5          0.9
+    """
+    regions = [
+        name.removesuffix("_mae") for name, value in scores.items() if name.endswith("_mae") and value is not None
+    ]
+    if not regions:
+        return []
+    heads = [f"{metric} ({unit})" if (unit := unit_of(metric)) else metric for metric in _SHOWN]
+    table = [f"{'validation region':18}" + "".join(f"{head:>13}" for head in heads)]
+    for region in regions:
+        values = [scores.get(f"{region}_{metric}") for metric in _SHOWN]
+        table.append(f"{region:18.18}" + "".join(f"{'-' if v is None else f'{v:.4g}':>13}" for v in values))
+    return table

@@ -124,10 +124,13 @@ class Validation:
     @property
     def unit(self) -> str:
         """Of the deciding score."""
+        return self.unit_of(self._held_out.config.evaluation.best_by.metric)
+
+    def unit_of(self, metric: str) -> str:
+        """Of a metric of the first target; empty for pure numbers."""
         config = self._held_out.config
         target = config.data.target[0]
-        protocol = protocols[protocol_of(config, target)]
-        return protocol.unit(config.evaluation.best_by.metric, hu=config.intensity[target].hu) or ""
+        return protocols[protocol_of(config, target)].unit(metric, hu=config.intensity[target].hu) or ""
 
     @property
     def precision(self) -> Precision:
