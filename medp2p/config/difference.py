@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from medp2p.config.schema import Config
 
-_WHOLE = ("data.files", "regions.names", "regions.weights")  # mappings that a user wrote: told as one
+_WHOLE = ("data.files", "regions.names", "regions.groups", "regions.weights")  # mappings that a user wrote: told as one
 
 
 def differing_keys(first: Config, second: Config) -> tuple[str, ...]:

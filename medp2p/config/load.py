@@ -14,6 +14,7 @@ from medp2p.config.messages import message_of, place_of, unknown_key
 from medp2p.config.origin import Origin
 from medp2p.config.overrides import Override, apply, read_overrides
 from medp2p.config.places import resolve_places
+from medp2p.config.region_names import with_groups_apart
 from medp2p.config.rules import RULES
 from medp2p.config.schema import Config
 from medp2p.config.section import one_or_several
@@ -121,9 +122,9 @@ class _Checking:
         return any(keys[: len(bad)] == bad or bad[: len(keys)] == keys for bad in self.refused)
 
     def broken_rules(self) -> Iterator[Fault]:
-        for keys, rule in RULES:
-            if not any(map(self.is_refused, keys)):
-                yield from rule(self.whole)
+        for rule in RULES:
+            if not any(map(self.is_refused, rule.keys)):
+                yield from rule.check(self.whole)
 
     def _section(self, name: str, written: YamlValue) -> Any:
         """A section; where keys in it are refused, it is made of the others, so that rules can still be tried."""
@@ -178,6 +179,8 @@ def _fill_in(content: dict[str, YamlValue]) -> None:
         for name in (one_or_several(data.get(key)) or ())  # type: ignore[attr-defined]  # other types end as faults
         if isinstance(name, str)
     ] if all(isinstance(data.get(key), (str, list)) for key in ("sources", "target")) else []  # fmt: skip
+    if isinstance(regions := content.get("regions"), dict):
+        with_groups_apart(regions)
     intensity = content.get("intensity")
     if intensity is None or isinstance(intensity, dict):
         content["intensity"] = filled_in(intensity or {}, channels)

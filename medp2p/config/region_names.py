@@ -1,13 +1,13 @@
 """The key `regions.names`: label → name, name → label or labels, a file of such a table, or a known set by one word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from medp2p.config.section import RESERVED_REGIONS, RefusalError
-from medp2p.config.strict_yaml import shown
+from medp2p.config.section import RefusalError
+from medp2p.config.strict_yaml import YamlValue, shown
+from medp2p.errors import RegionError
 
 KNOWN_SETS = ("totalsegmentator",)
-LARGEST_LABEL = 2**31 - 1
 RegionNames = Mapping[int, str] | Path | str | None
 
 
@@ -19,47 +19,46 @@ def parse_region_names(value: object) -> RegionNames:
 
     Examples:
         >>> parse_region_names({"1": "brain"}), parse_region_names({"bone": [2, 5], "background": 0})
-        ({1: 'brain'}, {2: 'bone', 5: 'bone', 0: 'background'})
+        ({1: 'brain'}, {0: 'background', 2: 'bone', 5: 'bone'})
     """
-    if value is None or isinstance(value, Path):
-        return value
+    if value is None or value == {} or isinstance(value, Path):
+        return value or None
     if isinstance(value, str) and value.strip():
         return value if value in KNOWN_SETS else Path(value)
     if not isinstance(value, Mapping):
         fix = "write {1: brain, 2: bone}, or the path of a label table"
         raise RefusalError("no names of regions", found=shown(value), expected="a mapping or a file", fix=fix)
-    names: dict[int, str] = {}
-    for label, name in _pairs(value):
-        if names.setdefault(label, name) != name:
-            found = f"{label}: {shown(names[label])} and {shown(name)}"
-            raise RefusalError("one label has two names", found=found, fix="keep one name for a label")
-    return names
+    return _table(value)[0]
 
 
-def _pairs(table: Mapping[object, object]) -> Iterator[tuple[int, str]]:
-    for key, value in table.items():
-        text = str(key)
-        if isinstance(value, str):
-            yield _label(text), _name(value)
-        elif isinstance(value, list):
-            yield from ((_label(entry), _name(text)) for entry in value)
-        else:
-            yield _label(value), _name(text)
+def with_groups_apart(regions: dict[str, YamlValue]) -> None:
+    """Move what is a group in `names` to `groups`, in place; what is refused stays for the validation to say.
+
+    Examples:
+        >>> regions = {"names": {"edema": 1, "core": 2, "tumour": [1, 2]}}
+        >>> with_groups_apart(regions)
+        >>> regions
+        {'names': {'1': 'edema', '2': 'core'}, 'groups': {'tumour': ['edema', 'core']}}
+    """
+    names, groups = regions.get("names"), regions.get("groups")
+    if not isinstance(names, dict) or not names or not isinstance(groups, dict | None):
+        return
+    try:
+        table, found = _table(names)
+    except RefusalError:
+        return
+    regions["names"] = {str(label): name for label, name in table.items()}
+    if found:
+        written: dict[str, YamlValue] = {name: list(members) for name, members in found.items()}
+        regions["groups"] = written | (groups or {})
 
 
-def _label(value: object) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) > LARGEST_LABEL:
-        raise RefusalError(
-            "no label of a region", found=shown(value), expected="a whole number from 0 on", fix="write label: name"
-        )
-    return int(text)
+def _table(value: Mapping[str, object]) -> tuple[dict[int, str], dict[str, list[str]]]:
+    from medp2p.io.label_names import label_names  # here: files of images, and numpy, come with it
 
-
-def _name(name: str) -> str:
-    if not name.strip() or any(ord(character) < 32 for character in name) or len(name) > 200:
-        raise RefusalError("no name of a region", found=shown(name), fix="write a word without control characters")
-    if name in RESERVED_REGIONS:
-        fix = f"call it otherwise: {', '.join(RESERVED_REGIONS)} are rows of every score table"
-        raise RefusalError("a reserved name", found=shown(name), fix=fix)
-    return name
+    try:
+        return label_names(value)
+    except RegionError as error:
+        cause, _, fix = error.faults[0].message.partition(". Fix: ")
+        key = error.faults[0].key
+        raise RefusalError(f"{key}: {cause}" if key else cause, fix=fix) from error

@@ -1,6 +1,6 @@
 """The whole schema of a configuration; names of sections and keys are those of the file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,6 +16,7 @@ from medp2p.errors import Fault
 FLOAT32_MAX = 3.4028234e38
 Spacing = Annotated[float, Field(ge=0.01, le=100)]
 Size = Annotated[int, Field(ge=8, le=4096)]
+_WrittenNames = str | dict[str, str | int | list[int | str] | dict[str, list[int | str]]] | None
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Factor = Annotated[float, Field(ge=0, le=FLOAT32_MAX)]
 Epochs = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -27,12 +28,15 @@ class RegionsSection(Section):
 
     names: Annotated[
         RegionNames,
-        PlainValidator(parse_region_names, json_schema_input_type=str | dict[str, str | int | list[int]] | None),
+        PlainValidator(parse_region_names, json_schema_input_type=_WrittenNames),
         PlainSerializer(lambda names: dict(names) if isinstance(names, Mapping) else names and str(names)),
     ] = Field(
         default=None,
         description="label: name; or a label table (labels.yaml, ITK-SNAP .label, nnU-Net dataset.json), or "
         "totalsegmentator; null: a region is called by its number",
+    )
+    groups: Mapping[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(
+        default={}, description="unions of regions under a name of their own, as bone: [skull, spine]"
     )
     weights: Mapping[Text, Weight] = Field(
         default={}, description="weight of regions in the L1; 1 where nothing is said, 0 leaves a region out"
@@ -190,15 +194,19 @@ class Config(Section):
         """
         return self.origin.fault(key.split("."), cause, found=found, expected=expected, fix=fix)
 
-    def without_places(self, names: Mapping[int, str] | None = None) -> Self:
+    def without_places(
+        self, names: Mapping[int, str] | None = None, groups: Mapping[str, Sequence[str]] | None = None
+    ) -> Self:
         """The same configuration without a path in it, as a run folder keeps it.
 
         Args:
             names: What `regions.names` holds where that is a file.
+            groups: The groups in that file.
         """
         data = self.data.model_copy(update={"folder": None, "cases": None, "store": None})
         regions = self.regions
         if isinstance(regions.names, Path):
-            regions = regions.model_copy(update={"names": names})
+            joined = {name: tuple(members) for name, members in (groups or {}).items()} | dict(regions.groups)
+            regions = regions.model_copy(update={"names": names, "groups": joined})
         training = self.training.model_copy(update={"start_from": None})
         return self.model_copy(update={"data": data, "regions": regions, "training": training}).with_origin(Origin())

@@ -94,8 +94,9 @@ def label_table(config: Config) -> tuple[Mapping[int, str], Mapping[str, Sequenc
     """
     names = config.regions.names
     if names is None or isinstance(names, Mapping):
-        return names or {}, {}
-    return read_label_table(names)
+        return names or {}, config.regions.groups
+    table, groups = read_label_table(names)
+    return table, {**groups, **config.regions.groups}
 
 
 def _with_groups(names: Mapping[int, str], groups: Mapping[str, Sequence[str]]) -> dict[object, object] | None:

@@ -201,6 +201,11 @@ def test_names_of_regions_may_be_written_either_way_round(load: Load, names: dic
     assert found == {1: "brain", 2: "bone", 5: "bone", 0: "background"}
 
 
+def test_groups_among_the_names_become_groups(load: Load) -> None:
+    regions = load(regions={"names": {"edema": 1, "core": 2, "tumour": [1, 2]}}).regions
+    assert (regions.names, regions.groups) == ({1: "edema", 2: "core"}, {"tumour": ("edema", "core")})
+
+
 def test_text_that_looks_like_a_number_is_asked_for_in_quotes(load: Load) -> None:
     data = {"sources": "mr", "target": "ct", "cases": [{"id": 12, "split": "train", "mr": "a", "ct": "b"}]}
     assert "quotes" in faults_of(load, data=data, regions=None)[0].message

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from medp2p.config import Config
-from medp2p.config.rules import SIZE_MULTIPLES
+from medp2p.config.network_rules import SIZE_MULTIPLES
 from medp2p.networks.limits import size_multiple, smallest_patch_size
 
 from .conftest import sound
@@ -57,6 +57,9 @@ def listed(*cases: dict[str, object]) -> dict[str, object]:
         ("regions.weights.body", {"regions": {"names": {"1": "bone"}, "weights": {"body": 2}}}),
         ("regions.weights.bone", {"data": {**DATA, "files": None}, "regions": {"weights": {"bone": 2}}}),
         ("evaluation.best_by.region", {"evaluation": {"best_by": {"region": "lesion"}}}),
+        ("regions.groups.head", {"regions": {"names": {"1": "bone"}, "groups": {"head": ["bones"]}}}),
+        ("regions.groups.bone", {"regions": {"names": {"1": "bone"}, "groups": {"bone": ["bone"]}}}),
+        ("regions.groups.body", {"regions": {"groups": {"body": ["1"]}}}),
         ("evaluation.best_by.region", {"regions": None, "evaluation": {"best_by": {"region": "weighted"}}}),
     ],
 )  # fmt: skip
@@ -73,6 +76,8 @@ def test_it_is_refused_by_its_key(load: Load, key: str, changed: dict[str, objec
         {"regions": {"names": "labels.yaml", "weights": {"anything": 2.0}}},
         {"regions": {"names": {"1": "bone"}}, "evaluation": {"best_by": {"region": "bone"}}},
         {"evaluation": {"best_by": {"region": "weighted"}}},
+        {"regions": {"names": {"edema": 1, "core": 2, "tumour": [1, 2]}, "weights": {"tumour": 4.0}}},
+        {"regions": {"names": {"1": "skull", "2": "jaw", "groups": {"b": ["skull", "jaw"]}}, "weights": {"b": 2}}},
         {"data": {**DATA, "files": {**DATA["files"], "regions": ["a.nii.gz", "b.nii.gz"]}}},
         {"generator": {"kind": "resnet_9"}, "preparation": {"size": [100, 52]}},
         {"discriminator": {"kind": "pixel", "layers": 8}},
