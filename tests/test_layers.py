@@ -15,6 +15,7 @@ LAYERS = (
     {"device", "networks", "losses", "data", "preparation"},
     {"evaluation", "translation"},
     {"training"},
+    {"checking", "describing"},
     {""},
     {"cli"},
     {"__main__"},
@@ -65,9 +66,7 @@ def own(name: str) -> frozenset[str]:
     for full in imported(name):
         if full.split(".")[0] == "medp2p":
             inside = full.removeprefix("medp2p").removeprefix(".")
-            while inside not in modules():
-                inside = inside.rpartition(".")[0]
-            targets.add(inside)
+            targets |= {inside} if inside in modules() else {inside.rpartition(".")[0]} & modules().keys()
     return frozenset(targets - {name})
 
 
