@@ -41,6 +41,21 @@ def resolve_device(name: str = "auto") -> torch.device:
     return device
 
 
+def device_of_worker(name: str, number: int) -> str:
+    """The device of one of several workers of this machine: each takes a GPU of its own where there are several.
+
+    Args:
+        name: What was asked for; only `auto` and `cuda` leave the choice.
+        number: Which worker, from 0 on.
+
+    Examples:
+        >>> device_of_worker("cpu", 1)
+        'cpu'
+    """
+    several = name in ("auto", "cuda") and torch.cuda.device_count() > 1
+    return f"cuda:{number % torch.cuda.device_count()}" if several else name
+
+
 def describe_device(device: torch.device) -> str:
     """A device in words, `cpu (2 threads)` or `cuda:0 (name of the card)`."""
     if device.type == "cuda":

@@ -3,13 +3,13 @@
 Must never load dask for a plain loop.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from medp2p.errors import ConfigError, Medp2pError
-from medp2p.many.attempt import attempt, unless_machine_failed
+from medp2p.many.attempt import attempt, unless_machine_failed, worker_number
 
-__all__ = ["each_case"]
+__all__ = ["each_case", "is_plain_loop", "worker_number"]
 
 Case = TypeVar("Case")
 Row = TypeVar("Row")
@@ -22,7 +22,7 @@ def each_case(
     workers: int = 1,
     cluster: str | None = None,
     name: Callable[[Case], str] = str,
-) -> Iterator[tuple[Case, Row | Medp2pError]]:
+) -> Generator[tuple[Case, Row | Medp2pError], None, None]:
     """Works on every case and gives what came of it: a row, or the refusal of that case, which stops no other.
 
     A case must be safe to work on twice, since a worker may die in the middle of it: write whole files or none, and
@@ -56,16 +56,21 @@ def each_case(
     if workers < 1:
         raise ConfigError(None, "no number of workers", found=workers, expected="at least 1", key="--workers",
                           fix="write --workers 2, or leave it out")  # fmt: skip
-    if cluster is None and min(workers, len(cases)) <= 1:
+    if is_plain_loop(len(cases), workers=workers, cluster=cluster):
         return _one_after_another(begin, cases)
     from medp2p.many.spread import spread
 
     return spread(begin, cases, workers=workers, cluster=cluster, name=name)
 
 
+def is_plain_loop(count: int, *, workers: int, cluster: str | None) -> bool:
+    """Whether so many cases are worked on in this process, one after another."""
+    return cluster is None and min(workers, count) <= 1
+
+
 def _one_after_another(
     begin: Callable[[], Callable[[Case], Row]], cases: Sequence[Case]
-) -> Iterator[tuple[Case, Row | Medp2pError]]:
+) -> Generator[tuple[Case, Row | Medp2pError], None, None]:
     if not cases:
         return
     work = begin()

@@ -1,6 +1,7 @@
 """One case, wherever it is worked on: its refusal is a value, and what it logs is kept."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,21 @@ def in_worker(
                 _begun[token] = begin()
             work = _begun[token]
         return attempt(work, case), said  # type: ignore[arg-type]  # this token's work is that of these cases
+
+
+def worker_number() -> int:
+    """Which worker of this machine this process is, from 0 on; 0 where it is none.
+
+    Examples:
+        >>> worker_number()
+        0
+    """
+    distributed = sys.modules.get("distributed")
+    try:
+        name = distributed.get_worker().name if distributed else 0
+    except ValueError:  # this is no worker
+        name = 0
+    return name if isinstance(name, int) else 0
 
 
 def say(said: list[Said]) -> None:

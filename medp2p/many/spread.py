@@ -5,7 +5,7 @@ Must be imported only where workers were asked for.
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
@@ -31,7 +31,7 @@ def spread(
     workers: int,
     cluster: str | None,
     name: Callable[[Case], str],
-) -> Iterator[tuple[Case, Row | Medp2pError]]:
+) -> Generator[tuple[Case, Row | Medp2pError], None, None]:
     """As `each_case`, over workers; they end when the iterator does."""
     with connected(cluster, min(workers, len(cases))) as client:
         arrived: SimpleQueue[Future] = SimpleQueue()

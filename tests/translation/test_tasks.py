@@ -171,7 +171,7 @@ def test_a_failed_write_leaves_neither_image_nor_json(model, tmp_path, monkeypat
     def fail(*_args: object, **_options: object) -> None:
         raise FileError("out.nii.gz", "no space left", fix="make space")
 
-    monkeypatch.setattr("medp2p.translation.tasks.write_volume", fail)
+    monkeypatch.setattr("medp2p.translation.one_scan.write_volume", fail)
     with pytest.raises(FileError, match="no space"):
         translate(model, put(tmp_path / "in.nii.gz"), tmp_path / "out.nii.gz", device="cpu")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["generator.safetensors", "in.nii.gz"]

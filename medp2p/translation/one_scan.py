@@ -1,0 +1,149 @@
+"""One scan from its files to its files: kept if finished, refused before the work, written whole or not at all."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from medp2p.errors import OutputExistsError
+from medp2p.io import read_volume, write_volume
+from medp2p.io.atomic import check_output, sweep_stale, write_json
+from medp2p.io.machine import file_error, memory_error
+from medp2p.translation.jobs import Job, json_beside
+from medp2p.translation.outputs import (
+    is_intact,
+    read_statement,
+    refuse_foreign_json,
+    same_work,
+    statement,
+    voxels_sha256,
+)
+from medp2p.translation.translator import Progress, Translator
+from medp2p.volume import Volume
+
+
+def translate_job(
+    translator: Translator,
+    job: Job,
+    *,
+    overwrite: bool,
+    series: str | None,
+    keep_identity: bool,
+    make_folder: bool,
+    progress: Progress | None,
+) -> tuple[list[Path], list[Path]]:
+    """One scan from its files to its files.
+
+    Args:
+        translator: The model.
+        job: Which files.
+        overwrite: Replace outputs that exist.
+        series: SeriesInstanceUID, where a DICOM folder holds several.
+        keep_identity: Pass the patient's identity on to a DICOM output.
+        make_folder: Make the folder of the outputs, if it is not there.
+        progress: Called with slices done, slices in all and what is being done.
+
+    Returns:
+        The outputs that were made, and those that were finished before.
+
+    Raises:
+        Medp2pError: The scan cannot be read or translated, or an output cannot be written; nothing half is left.
+    """
+    for output in job.outputs.values():
+        _refuse_early(job, output, overwrite=overwrite, make_folder=make_folder or len(job.outputs) > 1)
+    try:
+        sources = {name: read_volume(path, series=series) for name, path in job.sources.items()}
+        say = partial(_say, translator, {name: volume.content_sha256() for name, volume in sources.items()})
+        old = [] if overwrite else _finished(job, say)
+        missing = {name: path for name, path in job.outputs.items() if path not in old}
+        predicted = translator.translate_all(sources, progress=progress) if missing else {}
+        for name, path in missing.items():
+            _write(job, path, predicted[name], say(name, predicted[name]), overwrite=overwrite,
+                   keep_identity=keep_identity, series=series)  # fmt: skip
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error):
+            raise memory_error(next(iter(job.sources.values()))) from error
+        raise
+    return list(missing.values()), old
+
+
+def _refuse_early(job: Job, output: Path, *, overwrite: bool, make_folder: bool) -> None:
+    """Raise before the work is done where the result could not be written."""
+    if make_folder:
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise file_error(output.parent, error, doing="made") from None
+    sweep_stale(output.parent)
+    if job.dicom:
+        return
+    check_output(output, overwrite=overwrite or read_statement(json_beside(output)) is not None)
+    refuse_foreign_json(json_beside(output), overwrite=overwrite)
+
+
+def _say(translator: Translator, inputs: Mapping[str, str], target: str, predicted: Volume | None) -> dict[str, Any]:
+    return statement(
+        target,
+        translator.description,
+        sha256=translator.sha256,
+        description_sha256=translator.description_sha256,
+        precision=translator.precision,
+        device=translator.device.type,
+        inputs=inputs,
+        output=voxels_sha256(predicted) if predicted is not None else "",
+    )
+
+
+def _finished(job: Job, say: Callable[[str, Volume | None], dict[str, Any]]) -> list[Path]:
+    """The outputs that are there already and fit model, input and precision.
+
+    Raises:
+        OutputExistsError: There is one that does not fit.
+    """
+    finished = []
+    for name, output in job.outputs.items():
+        if not output.exists():
+            continue
+        found = read_statement(json_beside(output))
+        if found is None or not same_work(found, say(name, None)) or not (job.dicom or is_intact(found, output)):
+            raise OutputExistsError(
+                output,
+                "it exists, and was not made by this model from this input in this precision",
+                fix="choose another name, or ask for it with --overwrite",
+            )
+        finished.append(output)
+    return finished
+
+
+def _write(
+    job: Job,
+    output: Path,
+    predicted: Volume,
+    said: dict[str, Any],
+    *,
+    overwrite: bool,
+    keep_identity: bool,
+    series: str | None,
+) -> None:
+    """First what made it, then the image; if that fails, neither is left."""
+    beside = json_beside(output)
+    write_json(beside, said)
+    try:
+        if job.dicom:
+            from medp2p.io.dicom_write import write_series
+
+            write_series(
+                predicted,
+                next(iter(job.sources.values())),
+                output,
+                series=series,
+                model_sha256=said["sha256"],
+                hu=said["unit"] == "HU",
+                keep_identity=keep_identity,
+                overwrite=overwrite,
+            )
+        else:
+            write_volume(predicted, output, overwrite=overwrite)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
