@@ -5,7 +5,6 @@ from os import PathLike
 from pathlib import Path
 
 from medp2p.data.cases import find_cases
-from medp2p.data.cohort import label_names
 from medp2p.errors import ConfigError
 from medp2p.evaluation import Scores, write_evaluation
 from medp2p.training.papers import config_with_places
@@ -50,7 +49,7 @@ def evaluate_run(
         raise ConfigError(run, "the run has no cases of this split", key="--split", found=split,
                           fix="name a split that has cases (test, validation or train)")  # fmt: skip
     translator = Translator.load(folder, device=device, precision=precision)
-    held_out = HeldOut(cases, config, label_names(config))
+    held_out = HeldOut(cases, config)
     scores = held_out.score(translator, progress or (lambda done, total, what: None))
     if scores is None:
         raise ConfigError(run, "nothing was scored", fix="give a run with held-out cases")

@@ -34,18 +34,13 @@ _PACKAGES = (
 )
 
 
-def write_config(folder: Path, config: Config, names: Mapping[int, str] | None) -> str:
-    """Writes the resolved configuration without places.
-
-    Args:
-        folder: The run folder.
-        config: As it was loaded.
-        names: The names of labels, where the configuration names a file of them.
+def write_config(folder: Path, config: Config) -> str:
+    """Writes the resolved configuration, from which places were taken.
 
     Returns:
         SHA-256 of the text.
     """
-    text = to_yaml(config.without_places(names))
+    text = to_yaml(config)
     write_text(folder / CONFIG_FILE, text)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from medp2p.config import Config, differing_keys, load_config, missing_data
 from medp2p.data.augmentation import Augmentation
-from medp2p.data.cohort import Cohort, prepare_cohort
+from medp2p.data.cohort import Cohort, label_table, prepare_cohort
 from medp2p.data.slices import SliceLoader
 from medp2p.device import describe_device, resolve_precision
 from medp2p.errors import ConfigError, Fault, ModelError, fault
@@ -140,7 +140,7 @@ def _run(
     description = describe(config, limits=cohort.target_limits(), precision=precision)
     validation = Validation(
         folder,
-        HeldOut(cohort.split("validation"), config, cohort.names),
+        HeldOut(cohort.split("validation"), config),
         description,
         device=engine.device,
         say=log,
@@ -274,7 +274,7 @@ def refuse_other_work(folder: Path, config: Config, cohort: Cohort, *, resumed: 
     """
     faults: list[Fault] = []
     before = read_config(folder)
-    for key in differing_keys(before, config.without_places(cohort.names)):
+    for key in differing_keys(before, config.without_places(*label_table(config))):
         if key not in MAY_DIFFER:
             faults.append(
                 config.fault(
@@ -302,7 +302,7 @@ def _differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]
 
 
 def _write_papers(folder: Path, config: Config, cohort: Cohort, engine: Engine, precision: str) -> None:
-    sha256 = write_config(folder, config, cohort.names)
+    sha256 = write_config(folder, config.without_places(*label_table(config)))
     write_provenance(
         folder,
         config=config,

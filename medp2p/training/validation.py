@@ -10,6 +10,7 @@ from torch import nn
 
 from medp2p.config import Config
 from medp2p.data.cases import Case
+from medp2p.data.cohort import label_table
 from medp2p.data.loading import LoadedCase, load_case
 from medp2p.device import Precision
 from medp2p.errors import ConfigError
@@ -26,7 +27,6 @@ from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)
 
-Names = Mapping[int, str] | None
 Progressing = Callable[[int, int, str], None]
 
 
@@ -37,12 +37,10 @@ class HeldOut:
     Attributes:
         cases: Their files.
         config: The configuration of the run.
-        names: The name of each label.
     """
 
     cases: Sequence[Case]
     config: Config
-    names: Names
 
     def score(self, translator: Translator, progress: Progressing, each: "OnCase | None" = None) -> Scores | None:
         """Translates and scores every case; None where there is none.
@@ -52,9 +50,11 @@ class HeldOut:
             progress: Told about every batch of slices.
             each: Told about every case with its predictions.
         """
+        names, groups = label_table(self.config)
+        table: dict[object, object] = {**names} | ({"groups": groups} if groups else {})
         parts = []
         for number, case in enumerate(self.cases, 1):
-            loaded = load_case(case, self.config, self.names)
+            loaded = load_case(case, self.config, table or None)
             sources = {name: loaded.volumes[name] for name in self.config.data.sources}
             told = _titled(progress, f"{number} of {len(self.cases)}, {case.id}")
             predicted = translator.translate_all(sources, progress=told)
