@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
+from medp2p.evaluation.measured import Measured
 from medp2p.evaluation.scored_region import bounding_box, union_box
 
 Mask = NDArray[np.bool_]
@@ -67,13 +68,24 @@ def _surface(mask: Mask) -> Mask:
     return np.asarray(mask & ~binary_erosion(mask))
 
 
-def by_threshold(name: str, scan: NDArray[Any], body: Mask) -> Mask | None:
-    """The bone or the air of a scan in HU inside the body, by the region's name; None for any other name."""
-    if name.lower() == "bone":
-        return np.asarray((scan > BONE_ABOVE_HU) & body)
-    if name.lower() == "air":
-        return np.asarray((scan < AIR_BELOW_HU) & body)
-    return None
+def agreed(given: Mask, wanted: Mask, spacing_mm: Sequence[float], *, note: str | None = None) -> Measured:
+    """Dice and Hausdorff distance of one structure, with reasons; `note` says how its masks were made."""
+    values = {} if not wanted.any() else {"dice": dice(given, wanted), "hd95": hd95(given, wanted, spacing_mm)}
+    values = {metric: value for metric, value in values.items() if np.isfinite(value)}
+    side = "the reference" if not wanted.any() else "the prediction"
+    empty = {metric: f"the structure has no voxel in {side}" for metric in ("dice", "hd95") if metric not in values}
+    reasons = {metric: "; ".join(filter(None, (empty.get(metric), note))) for metric in ("dice", "hd95")}
+    return Measured(int(np.count_nonzero(wanted)), values, reasons)
+
+
+def has_threshold(name: str) -> bool:
+    """Whether a region of that name is told by HU alone."""
+    return name.lower() in ("bone", "air")
+
+
+def by_threshold(name: str, scan: NDArray[Any], body: Mask) -> Mask:
+    """The bone or the air of a scan in HU inside the body, by the region's name."""
+    return np.asarray((scan > BONE_ABOVE_HU if name.lower() == "bone" else scan < AIR_BELOW_HU) & body)
 
 
 def threshold_in_words(name: str) -> str:

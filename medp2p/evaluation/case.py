@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.errors import GeometryError
-from medp2p.evaluation.agreement import by_threshold, dice, hd95, threshold_in_words
+from medp2p.evaluation.agreement import agreed, by_threshold, has_threshold, threshold_in_words
 from medp2p.evaluation.anatomy import Anatomy, anatomy_of
 from medp2p.evaluation.choice import AUTO, check_hu, limits_of, protocol_called
 from medp2p.evaluation.measured import METRICS, Measured, undefined
+from medp2p.evaluation.one_pass import View
 from medp2p.evaluation.placement import describe_grid, placed_on
 from medp2p.evaluation.protocol import NoDataRange, Protocol
 from medp2p.evaluation.rows import Cell, Row
@@ -62,78 +62,85 @@ def evaluate(
         ConfigError: The protocol is unknown, or is for HU and the reference cannot be.
 
     Examples:
+        >>> import numpy as np
         >>> ct = Volume(np.where(np.indices((12, 12, 12)).min(0) > 2, 40, -1000), np.eye(4))
         >>> scores = evaluate(ct.with_voxels(ct.voxels + 10), ct, protocol="synthrad2025")
         >>> scores.value("case", "body", "mae")
         10.0
     """
-    check_same_grid(predicted, reference)
-    limits = limits_of(reference)
-    chosen = protocol_called(protocol, [limits])
-    check_hu(chosen, limits)
-    hu = limits.fit_hu if chosen.hu is None else chosen.hu
-    anatomy = anatomy_of(reference, regions, body, masks or {}, weighted, hu=hu)
-    scorer = _Scorer(predicted, reference, anatomy, chosen, hu, case)
-    rows = list(scorer.rows(_agreement(predicted, reference, regions, predicted_regions, anatomy, hu), threads))
-    facts: dict[str, Cell] = {"body": "found" if anatomy.found else "given"}
-    return Scores(tuple(rows), chosen, {} if patient is None else {case: patient}, {case: facts})
+    prepared = prepare_case(
+        predicted,
+        reference,
+        regions,
+        body=body,
+        masks=masks,
+        weighted=weighted,
+        protocol=protocol,
+        case=case,
+        patient=patient,
+        predicted_regions=predicted_regions,
+    )
+    return prepared.scores(threads=threads)
 
 
 @dataclass(frozen=True, eq=False)
-class _Scorer:
+class Case:
+    """One case with everything settled that its scores and pictures need.
+
+    Attributes:
+        name: Id in the rows.
+        patient: Whose it is, where that is not the case itself.
+        predicted: The synthetic scan.
+        reference: The acquired scan on the same grid.
+        anatomy: Regions and body.
+        protocol: How it is scored.
+        hu: Whether both are in HU.
+        agreement: Dice and Hausdorff distance by region, where they exist.
+        view: How the protocol looks at intensities, or why it cannot.
+    """
+
+    name: str
+    patient: str | None
     predicted: Volume
     reference: Volume
     anatomy: Anatomy
     protocol: Protocol
     hu: bool
-    case: str
+    agreement: Mapping[str, Measured]
+    view: View | NoDataRange
 
-    def rows(self, agreement: Mapping[str, Measured], threads: int | None) -> Iterator[Row]:
-        """Every row of the case."""
-        regions, data_range, scale = self.anatomy.regions, None, Measured(0)
-        given, wanted = self.predicted.voxels, self.reference.voxels
-        try:
-            view = self.protocol.view(given, wanted, self.anatomy.body)
-        except NoDataRange as cause:
-            counts = self.protocol.counts(given, wanted, regions)
-            measured = [undefined(count, str(cause)) for count in counts]
-            scale = Measured(counts[1], {}, {"scale": str(cause)})
+    def scores(self, *, threads: int | None = None, facts: Mapping[str, Cell] | None = None) -> Scores:
+        """Every row of the case; `facts` are kept beside them."""
+        known: dict[str, Cell] = {"body": "found" if self.anatomy.found else "given"}
+        patients = {} if self.patient is None else {self.name: self.patient}
+        return Scores(tuple(self._rows(threads)), self.protocol, patients, {self.name: known | dict(facts or {})})
+
+    def _rows(self, threads: int | None) -> Iterator[Row]:
+        regions, given, wanted = self.anatomy.regions, self.predicted.voxels, self.reference.voxels
+        if isinstance(self.view, NoDataRange):
+            why = str(self.view)
+            measured = [undefined(count, why) for count in self.protocol.counts(given, wanted, regions)]
+            scale = Measured(measured[1].voxels, {}, {"scale": why})
         else:
-            data_range = view.data_range
-            measured = self.protocol.measure(given, wanted, regions, view, threads=threads)
-            scale = Measured(measured[1].voxels, {"scale": view.factor})
+            measured = self.protocol.measure(given, wanted, regions, self.view, threads=threads)
+            scale = Measured(measured[1].voxels, {"scale": self.view.factor})
         for region, found in zip(regions, measured, strict=True):
             note = self.anatomy.found if region.name == "body" else None
-            yield from self._region_rows(region.name, region.label, found, METRICS, data_range, note)
+            yield from self._rows_of(region.name, region.label, found, METRICS, note)
             if region.name == "body" and self.protocol.fitted:
-                yield from self._region_rows("body", None, scale, ("scale",), data_range, note)
-            if region.name in agreement:
-                further = agreement[region.name]
-                yield from self._region_rows(
-                    region.name,
-                    region.label,
-                    Measured(found.voxels, further.values, further.reasons),
-                    ("dice", "hd95"),
-                    data_range,
-                    further.reasons.get("note"),
-                )
+                yield from self._rows_of("body", None, scale, ("scale",), note)
+            if region.name in self.agreement:
+                yield from self._rows_of(region.name, region.label, self.agreement[region.name], ("dice", "hd95"))
         if regions[-1].name != "outside":
             for name in ("weighted", "outside"):
-                yield from self._region_rows(name, None, undefined(0, NOT_WEIGHTED), METRICS, data_range, None)
+                yield from self._rows_of(name, None, undefined(0, NOT_WEIGHTED), METRICS)
 
-    def _region_rows(
-        self,
-        region: str,
-        label: int | None,
-        found: Measured,
-        metrics: Sequence[str],
-        data_range: float | None,
-        note: str | None,
+    def _rows_of(
+        self, region: str, label: int | None, found: Measured, metrics: Sequence[str], note: str | None = None
     ) -> Iterator[Row]:
         for metric in metrics:
-            reasons = [reason for reason in (found.reasons.get(metric), note) if reason]
             yield {
-                "case": self.case,
+                "case": self.name,
                 "region": region,
                 "label": label,
                 "voxels": found.voxels,
@@ -141,9 +148,37 @@ class _Scorer:
                 "value": found.values.get(metric),
                 "unit": self.protocol.unit(metric, hu=self.hu),
                 "protocol": self.protocol.name,
-                "data_range": data_range,
-                "reason": "; ".join(reasons) or None,
+                "data_range": None if isinstance(self.view, NoDataRange) else self.view.data_range,
+                "reason": "; ".join(reason for reason in (found.reasons.get(metric), note) if reason) or None,
             }
+
+
+def prepare_case(
+    predicted: Volume,
+    reference: Volume,
+    regions: Regions | None = None,
+    *,
+    body: Volume | NDArray[Any] | None = None,
+    masks: Mapping[str, NDArray[Any]] | None = None,
+    weighted: Sequence[str] = (),
+    protocol: str = AUTO,
+    case: str = "case",
+    patient: str | None = None,
+    predicted_regions: Regions | None = None,
+) -> Case:
+    """A case ready to be scored and drawn; arguments and errors as for `evaluate`."""
+    check_same_grid(predicted, reference)
+    limits = limits_of(reference)
+    chosen = protocol_called(protocol, [limits])
+    check_hu(chosen, limits)
+    hu = limits.fit_hu if chosen.hu is None else chosen.hu
+    anatomy = anatomy_of(reference, regions, body, masks or {}, weighted, hu=hu)
+    try:
+        view: View | NoDataRange = chosen.view(predicted.voxels, reference.voxels, anatomy.body)
+    except NoDataRange as cause:
+        view = cause
+    agreement = _agreement(predicted, reference, regions, predicted_regions, anatomy, hu)
+    return Case(case, patient, predicted, reference, anatomy, chosen, hu, agreement, view)
 
 
 def _agreement(
@@ -155,34 +190,26 @@ def _agreement(
     hu: bool,
 ) -> dict[str, Measured]:
     """Dice and Hausdorff distance of the regions that they exist for."""
-    found = {}
     if regions is not None and predicted_regions is not None:
-        for name in regions.region_names:
-            if name in predicted_regions.region_names:
-                given, wanted = (
-                    np.asarray(placed_on(each.mask(name), each.affine, reference, name="label map"))
-                    for each in (predicted_regions, regions)
-                )
-                found[name] = _agreed(given, wanted, reference, None)
-        return found
-    if hu:
-        for region in anatomy.regions:
-            given_part = by_threshold(region.name, predicted.voxels, anatomy.body)
-            wanted_part = by_threshold(region.name, reference.voxels, anatomy.body)
-            if given_part is not None and wanted_part is not None:
-                found[region.name] = _agreed(given_part, wanted_part, reference, threshold_in_words(region.name))
-    return found
-
-
-def _agreed(given: NDArray[Any], wanted: NDArray[Any], reference: Volume, note: str | None) -> Measured:
-    values = {"dice": dice(given, wanted), "hd95": hd95(given, wanted, reference.spacing_mm)}
-    values = {metric: value for metric, value in values.items() if np.isfinite(value)}
-    if not wanted.any():
-        values = {}
-    reasons = {} if note is None else {"note": note}
-    side = "the reference" if not wanted.any() else "the prediction"
-    reasons |= {metric: f"the structure has no voxel in {side}" for metric in ("dice", "hd95") if metric not in values}
-    return Measured(0, values, reasons)
+        both = [name for name in regions.region_names if name in predicted_regions.region_names]
+        pairs = {
+            name: (
+                placed_on(predicted_regions.mask(name), predicted_regions.affine, reference),
+                placed_on(regions.mask(name), regions.affine, reference),
+            )
+            for name in both
+        }
+        return {name: agreed(given, wanted, reference.spacing_mm) for name, (given, wanted) in pairs.items()}
+    return {
+        region.name: agreed(
+            by_threshold(region.name, predicted.voxels, anatomy.body),
+            by_threshold(region.name, reference.voxels, anatomy.body),
+            reference.spacing_mm,
+            note=threshold_in_words(region.name),
+        )
+        for region in anatomy.regions
+        if hu and has_threshold(region.name)
+    }
 
 
 def check_same_grid(predicted: Volume, reference: Volume) -> None:

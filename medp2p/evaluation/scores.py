@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from medp2p._version import __version__
 from medp2p.errors import FileError
+from medp2p.evaluation.measured import METRICS
 from medp2p.evaluation.protocol import Protocol
 from medp2p.evaluation.protocol_table import protocols
 from medp2p.evaluation.rows import (
@@ -69,13 +70,16 @@ class Scores:
 
     @classmethod
     def combine(cls, parts: Iterable["Scores"], *, provenance: Mapping[str, Any] | None = None) -> Self:
-        """The scores of several cases as one; they must be under one protocol, and there must be one at least."""
+        """The scores of several cases as one; they must be under one protocol, and there must be one at least.
+
+        A region that only some cases have gets rows without a value in the others.
+        """
         several = list(parts)
         protocol = several[0].protocol
         if any(part.protocol.name != protocol.name for part in several):
             raise ValueError(f"scores of different protocols: {', '.join(sorted({p.protocol.name for p in several}))}")
         return cls(
-            tuple(row for part in several for row in part.rows),
+            _complete([row for part in several for row in part.rows]),
             protocol,
             {case: patient for part in several for case, patient in part.patients.items()},
             {case: facts for part in several for case, facts in part.facts.items()},
@@ -140,6 +144,37 @@ class Scores:
             "scores": [json_row(row, SCORE_COLUMNS) for row in self.rows],
             "summary": [json_row(row, (*SUMMARY_COLUMNS, "reason")) for row in self.summary()],
         }  # fmt: skip
+
+
+def _complete(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows of all cases with the same regions in each, in the order in which cases and regions first come."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((text(row, "case"), text(row, "region")), []).append(row)
+    regions = dict.fromkeys(region for _, region in found)
+    last = [region for region in regions if region in ("weighted", "outside")]
+    order = [*(region for region in regions if region not in last), *last]
+    example = {region: next(rows for (_, name), rows in found.items() if name == region) for region in regions}
+    cases = {case: rows[0]["data_range"] for (case, _), rows in reversed(found.items())}
+    return tuple(
+        row
+        for case in dict.fromkeys(case for case, _ in found)
+        for region in order
+        for row in found.get((case, region)) or _absent(case, cases[case], example[region])
+    )
+
+
+def _absent(case: str, data_range: Cell, example: Sequence[Row]) -> Iterator[Row]:
+    """Rows of a region that a case does not have, made from those of another case."""
+    for row in example:
+        if row["metric"] in METRICS:
+            yield row | {
+                "case": case,
+                "voxels": 0,
+                "value": None,
+                "data_range": data_range,
+                "reason": "the region holds no voxel in this case",
+            }
 
 
 def producers() -> dict[str, str]:
