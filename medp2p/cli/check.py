@@ -5,6 +5,7 @@ import json
 
 from medp2p.cli.messages import say_faults, say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_json, add_verb
+from medp2p.cli.progress import Progress
 
 DESCRIPTION = """Looks for faults and writes nothing.
 
@@ -27,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
     """Checks; one line where all is sound, a line for every fault where it is not."""
     from medp2p.checking import check
 
-    faults = check(options.target)
+    with Progress(quiet=options.quiet) as progress:
+        faults = check(options.target, progress=progress)
     if options.json:
         entries = [{"path": f.path, "key": f.key, "line": f.line, "message": f.message} for f in faults]
         say_text(

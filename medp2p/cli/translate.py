@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medp2p.cli.messages import say_result
-from medp2p.cli.parser import Parser, add_common, add_device, add_many, add_overwrite, add_verb, many_of, whole_number
+from medp2p.cli.parser import Parser, add_common, add_device, add_many, add_overwrite, add_verb, whole_number
 from medp2p.cli.progress import Progress
 from medp2p.errors import ConfigError
 
@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
             shard_of=options.shard,
             progress=progress,
             made=lambda path: say_result(str(path)),
-            **many_of(options),
+            workers=options.workers,
+            cluster=options.cluster,
         )
     return 0
 

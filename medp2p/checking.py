@@ -1,0 +1,130 @@
+"""`medp2p check`: what is wrong with a configuration, a scan, a model or a run, found before work is lost."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from os import PathLike
+from pathlib import Path
+
+from medp2p.errors import Fault, FileError, Medp2pError, ModelError
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+CONFIGURATIONS = (".yaml", ".yml", ".json")
+MODELS = (".safetensors",)
+
+
+def check(target: str | PathLike[str], *, progress: Progress | None = None) -> list[Fault]:
+    """All faults of a target, none if it is sound; nothing is written, warnings go to the log.
+
+    Args:
+        target: A configuration (then every case is read), an image or DICOM series, a model file or a run folder.
+        progress: Called with how many cases are looked at, how many there are, and which.
+
+    Raises:
+        Medp2pError: The machine failed (exit code 1); whatever is wrong with the target is returned, not raised.
+
+    Examples:
+        >>> print(*check("nowhere.nii.gz"))
+        nowhere.nii.gz: there is no such file or folder. Fix: check the path as typed
+    """
+    try:
+        return list(_faults(Path(target), progress))
+    except Medp2pError as error:
+        if error.exit_code != Medp2pError.exit_code:
+            raise
+        return list(error.faults)
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder is what `medp2p train` or `medp2p import` makes."""
+    return any((path / name).is_file() for name in ("generator.safetensors", "last.pt", "config.yaml"))
+
+
+def _faults(target: Path, progress: Progress | None) -> Iterator[Fault]:
+    if not target.exists():
+        raise FileError(target, "there is no such file or folder", fix="check the path as typed")
+    if target.is_dir() and is_run_folder(target):
+        return _run(target)
+    if target.suffix.lower() in CONFIGURATIONS:
+        return _configuration(target, progress)
+    if target.suffix.lower() in MODELS:
+        return _all(_model, target)
+    return _all(_scan, target)
+
+
+def _all(look: Callable[[Path], None], target: Path) -> Iterator[Fault]:
+    """The faults that looking at a target raises."""
+    try:
+        look(target)
+    except Medp2pError as error:
+        if error.exit_code != Medp2pError.exit_code:
+            raise
+        yield from error.faults
+
+
+def _configuration(path: Path, progress: Progress | None) -> Iterator[Fault]:
+    from medp2p.config import load_config, missing_data
+
+    config = load_config(path)
+    missing = missing_data(config)
+    if missing:
+        yield missing
+        return
+    from medp2p.data.cohort import check_cohort
+
+    found = check_cohort(config, progress=progress)
+    for warning in found.warnings:
+        logger.warning("%s", warning)
+    yield from found.faults
+
+
+def _scan(path: Path) -> None:
+    from medp2p.io import read_volume
+
+    volume = read_volume(path)
+    if volume.voxels.min() == volume.voxels.max():
+        logger.warning("%s: every voxel has the same value, %s", path, volume.voxels.flat[0])
+
+
+def _model(path: Path) -> None:
+    from medp2p.translation.model_file import model_path, read_header, read_weights
+    from medp2p.translation.translator import build_network
+
+    file = model_path(path)
+    header = read_header(file)
+    read_weights(file, header, build_network(header.description).state_dict())
+
+
+def _run(folder: Path) -> Iterator[Fault]:
+    """The model, and whatever else of a run is in the folder."""
+    yield from _all(_model, folder)
+    for name, look in (("config.yaml", _run_configuration), ("provenance.json", _json), ("last.pt", _state)):
+        if (folder / name).is_file():
+            yield from _all(look, folder / name)
+    for path in sorted((folder / "validation").glob("*.json")):
+        yield from _all(_json, path)
+
+
+def _run_configuration(path: Path) -> None:
+    from medp2p.config import load_config
+
+    load_config(path, places=False)
+
+
+def _state(path: Path) -> None:
+    from medp2p.training.checkpoint import load_checkpoint
+
+    load_checkpoint(path)
+
+
+def _json(path: Path) -> None:
+    try:
+        json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError):
+        raise ModelError(path, "no JSON that can be read", fix="bring it back from where it was written") from None
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)

@@ -1,0 +1,208 @@
+"""`medp2p info`: what a scan or a run is, as plain values."""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medp2p.checking import MODELS, is_run_folder
+from medp2p.errors import FileError, Medp2pError
+
+if TYPE_CHECKING:
+    from medp2p.translation.model_file import ModelHeader
+    from medp2p.volume import Volume
+
+MOST_REGIONS = 256  # more different values than that are no label map
+LABEL_TABLE = "labels.yaml"
+
+
+def info(target: str | PathLike[str]) -> dict[str, Any]:
+    """What is known of a target, JSON-able.
+
+    Args:
+        target: An image or DICOM series, a run folder, or a model file alone.
+
+    Raises:
+        FileError: There is no such target, or it is damaged.
+        ModelError: It is no model, or a damaged one.
+    """
+    path = Path(target)
+    if not path.exists():
+        raise FileError(target, "there is no such file or folder", fix="check the path as typed")
+    if path.is_dir() and is_run_folder(path):
+        return _run(path)
+    if path.suffix.lower() in MODELS:
+        return {"kind": "model"} | _model(path)
+    return _scan(path)
+
+
+def _scan(path: Path) -> dict[str, Any]:
+    from medp2p.io import read_volume
+
+    return {"kind": "series" if path.is_dir() else "image"} | describe_volume(read_volume(path), _names_beside(path))
+
+
+def describe_volume(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any]:
+    """Grid, codes and values of a scan; volumes of its regions where its values are labels.
+
+    Args:
+        volume: The scan.
+        names: Names of labels; a label without one is called by its number.
+
+    Examples:
+        >>> import numpy as np
+        >>> from medp2p.volume import Volume
+        >>> labels = np.zeros((4, 4, 4), np.uint8)
+        >>> labels[:2] = 1
+        >>> known = describe_volume(Volume(labels, np.diag([1.0, 1.0, 5.0, 1.0])), {1: "brain"})
+        >>> known["shape"], known["orientation"], known["regions"]
+        ([4, 4, 4], 'RAS', {'brain': {'label': 1, 'voxels': 32, 'ml': 0.16}})
+    """
+    import numpy as np
+
+    voxels, header = volume.voxels, volume.header
+    low, middle, high = (float(value) for value in np.percentile(voxels, [0.5, 50, 99.5]))
+    return {
+        "shape": [int(size) for size in volume.shape],
+        "spacing_mm": [round(float(step), 6) for step in volume.spacing_mm],
+        "extent_mm": [round(float(n * step), 4) for n, step in zip(volume.shape, volume.spacing_mm, strict=True)],
+        "orientation": volume.orientation,
+        "origin_mm": [round(float(value), 4) for value in volume.affine[:3, 3]],
+        "sform_code": int(header.sform_code),
+        "qform_code": int(header.qform_code),
+        "space_unit": header.space_unit,
+        "type": str(voxels.dtype),
+        "values": {
+            "min": float(voxels.min()), "p0.5": low, "median": middle, "p99.5": high, "max": float(voxels.max()),
+            "mean": float(np.mean(voxels, dtype=np.float64)),
+        },
+        "regions": _regions(volume, names),
+        "content_sha256": volume.content_sha256(),
+    }  # fmt: skip
+
+
+def _regions(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any] | None:
+    import numpy as np
+
+    voxels = volume.voxels
+    if not np.issubdtype(voxels.dtype, np.integer) or voxels.min() < 0:
+        return None
+    labels, counts = np.unique(voxels, return_counts=True)
+    if len(labels) > MOST_REGIONS:
+        return None
+    ml = float(np.abs(np.linalg.det(volume.affine[:3, :3]))) / 1000
+    return {
+        names.get(int(label), str(int(label))): {
+            "label": int(label), "voxels": int(count), "ml": round(int(count) * ml, 6)
+        }
+        for label, count in zip(labels, counts, strict=True)
+        if label != 0
+    }  # fmt: skip
+
+
+def _names_beside(path: Path) -> Mapping[int, str]:
+    """The names of labels in a labels.yaml beside the image, or beside its case folder."""
+    from medp2p.io import read_label_table
+
+    for folder in (path.parent, path.absolute().parent.parent):
+        if (folder / LABEL_TABLE).is_file():
+            try:
+                return read_label_table(folder / LABEL_TABLE)[0]
+            except Medp2pError:
+                return {}  # the image is what was asked for; its labels keep their numbers
+    return {}
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    from medp2p.config import load_config
+
+    provenance = _json(folder / "provenance.json")
+    known: dict[str, Any] = {"kind": "run"}
+    if (folder / "generator.safetensors").is_file():
+        known |= _model(folder / "generator.safetensors")
+    cases = provenance.get("cases")
+    if isinstance(cases, dict):
+        known["cases"] = {split: len(ids) for split, ids in cases.items() if isinstance(ids, list)}
+    known["epochs"] = _last_epoch(folder / "history.csv")
+    known["validation"] = _summary(folder / "validation" / "summary.csv")
+    if (folder / "config.yaml").is_file():
+        known["configuration"] = load_config(folder / "config.yaml", places=False).model_dump(mode="json")
+        known["config_sha256"] = hashlib.sha256((folder / "config.yaml").read_bytes()).hexdigest()
+    for name in ("seed", "device", "versions"):
+        known[name] = provenance.get(name)
+    known["store"] = _store(folder)
+    return known
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from medp2p.translation.model_file import read_header
+
+    header = read_header(path)
+    return {
+        "translates": f"{', '.join(header.description.sources)} to {', '.join(header.description.targets)}",
+        "parameters": _parameters(header),
+        "sha256": header.sha256,
+        "description_sha256": header.description_sha256,
+        "description": header.description.model_dump(mode="json"),
+    }
+
+
+def _parameters(header: "ModelHeader") -> int:
+    """How many trained numbers there are, running statistics of norms left out."""
+    total = 0
+    for name, (_, shape, *_) in header.tensors.items():
+        if not name.rpartition(".")[2].startswith(("running_", "num_batches")):
+            count = 1
+            for size in shape:
+                count *= size
+            total += count
+    return total
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _last_epoch(history: Path) -> int | None:
+    rows = _rows(history)
+    try:
+        return int(rows[-1]["epoch"]) if rows else None
+    except (KeyError, ValueError):
+        return None
+
+
+def _summary(path: Path) -> dict[str, dict[str, float]] | None:
+    """Mean over patients of every region and metric that has one."""
+    means: dict[str, dict[str, float]] = {}
+    for row in _rows(path):
+        try:
+            mean = float(row["mean"])
+        except (KeyError, ValueError):
+            continue
+        if mean - mean == 0:  # infinity is no number of JSON
+            means.setdefault(row.get("region", ""), {})[row.get("metric", "")] = mean
+    return means or None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _store(folder: Path) -> dict[str, Any] | None:
+    """The prepared slices beside the run folders, where they are by default."""
+    store = folder.absolute().parent / ".medp2p-store"
+    if not store.is_dir():
+        return None
+    files = [Path(place, name) for place, _, names in os.walk(store) for name in names]
+    return {"files": len(files), "megabytes": round(sum(path.stat().st_size for path in files) / 1e6, 1)}

@@ -1,0 +1,100 @@
+"""`medp2p check`: all faults, and nothing written."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import medp2p
+from tests.translation.conftest import description, save
+
+
+def configuration(place: Path, **data: object) -> Path:
+    path = place / "run.yaml"
+    path.write_text(json.dumps({"data": {"sources": "mr", "target": "ct", **data}}))
+    return path
+
+
+def test_a_sound_configuration_has_no_fault_and_nothing_is_written(heads: Path, tmp_path: Path) -> None:
+    path = configuration(tmp_path, folder=str(heads))
+    before = sorted(heads.parent.rglob("*"))
+    assert medp2p.check(path) == []
+    assert sorted(heads.parent.rglob("*")) == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_fault_of_every_case_comes_at_once(heads: Path, tmp_path: Path) -> None:
+    first, second, *_ = sorted(path for path in heads.iterdir() if path.is_dir())
+    scan = nib.load(second / "mr.nii.gz")
+    moved = scan.affine.copy()
+    moved[0, 3] += 5
+    nib.save(nib.Nifti1Image(np.asanyarray(scan.dataobj), moved), tmp_path / "moved.nii.gz")
+    files = {"mr": str(first / "mr.nii.gz"), "ct": str(first / "ct.nii.gz")}
+    cases = [
+        {"id": "gone", "split": "train", **files, "mr": "nowhere.nii.gz"},
+        {"id": "moved", "split": "train", "patient": "P1", "mr": "moved.nii.gz", "ct": str(second / "ct.nii.gz")},
+        {"id": "leak", "split": "test", "patient": "P1", **files},
+    ]
+    said = "\n".join(map(str, medp2p.check(configuration(tmp_path, cases=cases))))
+    assert "nowhere.nii.gz" in said
+    assert "moved" in said
+    assert "P1" in said
+
+
+def test_a_faulty_configuration_has_its_faults_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("data: {sources: mr, target: ct, folder: x}\ntraining: {epoks: 3}\n")
+    assert [(fault.line, fault.key) for fault in medp2p.check(tmp_path / "run.yaml")] == [(2, "training.epoks")]
+
+
+def test_missing_scans_are_a_fault_of_data_folder(tmp_path: Path) -> None:
+    assert [fault.key for fault in medp2p.check(configuration(tmp_path, folder="none"))] == ["data.folder"]
+
+
+def test_a_scan_is_sound_or_refused_by_its_path(heads: Path, tmp_path: Path) -> None:
+    scan = next(heads.glob("*/mr.nii.gz"))
+    assert medp2p.check(scan) == []
+    (tmp_path / "cut.nii.gz").write_bytes(scan.read_bytes()[:2000])
+    assert [fault.path for fault in medp2p.check(tmp_path / "cut.nii.gz")] == [str(tmp_path / "cut.nii.gz")]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder as an import leaves it."""
+    (tmp_path / "run").mkdir()
+    save(tmp_path / "run", description())
+    (tmp_path / "run" / "provenance.json").write_text('{"seed": 3}')
+    (tmp_path / "run" / "config.yaml").write_text("data: {sources: mr, target: ct}\n")
+    return tmp_path / "run"
+
+
+def test_a_sound_run_and_its_model_have_no_fault(run: Path) -> None:
+    assert medp2p.check(run) == medp2p.check(run / "generator.safetensors") == []
+
+
+@pytest.mark.parametrize("place", [-3, 30, 3000])
+def test_a_changed_byte_of_a_model_is_found(run: Path, place: int) -> None:
+    content = bytearray((run / "generator.safetensors").read_bytes())
+    content[place] ^= 1
+    (run / "generator.safetensors").write_bytes(content)
+    assert [fault.path for fault in medp2p.check(run)] == [str(run / "generator.safetensors")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("provenance.json", "{"), ("provenance.json", '{"a": NaN}'), ("config.yaml", "data: 3"), ("last.pt", "no state")],
+)
+def test_every_file_of_a_run_is_looked_at(run: Path, name: str, content: str) -> None:
+    (run / name).write_text(content)
+    assert {fault.path for fault in medp2p.check(run)} == {str(run / name)}
+
+
+def test_a_run_that_has_not_finished_an_epoch_has_no_model(run: Path) -> None:
+    (run / "generator.safetensors").unlink()
+    assert "no generator.safetensors" in str(medp2p.check(run)[0])
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.yaml", "nowhere.nii.gz"])
+def test_what_is_not_there_is_a_fault(tmp_path: Path, name: str) -> None:
+    assert [fault.path for fault in medp2p.check(tmp_path / name)] == [str(tmp_path / name)]
