@@ -35,15 +35,26 @@ def find_body(voxels_ras: NDArray[Any], *, hu: bool) -> NDArray[np.bool_]:
     """
     from scipy import ndimage
 
-    bright = voxels_ras > BODY_HU if hu else _bright(voxels_ras)
-    parts, count = ndimage.label(bright, np.ones((3, 3, 3), bool))
-    if not count:
-        return np.zeros(voxels_ras.shape, bool)
-    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else 1
-    body: NDArray[np.bool_] = parts == largest
-    for axial in range(body.shape[2]):
-        body[:, :, axial] = ndimage.binary_fill_holes(body[:, :, axial])
-    return body
+    axial = np.ascontiguousarray((voxels_ras > BODY_HU if hu else _bright(voxels_ras)).T)  # (Z, Y, X)
+    parts, count = ndimage.label(axial, np.ones((3, 3, 3), bool))
+    if count > 1:
+        axial = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    return _without_holes(axial).T
+
+
+def _without_holes(planes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Planes (Z, Y, X) in which background that does not reach the rim of its plane is filled; all at once."""
+    from scipy import ndimage
+
+    in_plane = np.zeros((3, 3, 3), bool)
+    in_plane[1] = ndimage.generate_binary_structure(2, 1)
+    parts, count = ndimage.label(~planes, in_plane)
+    outside = np.zeros(count + 1, bool)
+    for rim in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
+        outside[rim.ravel()] = True
+    outside[0] = False
+    filled: NDArray[np.bool_] = ~outside[parts]
+    return filled
 
 
 def _bright(voxels: NDArray[Any]) -> NDArray[np.bool_]:

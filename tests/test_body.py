@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import binary_fill_holes, label
 
 from medp2p.body import find_body, overlap
 
@@ -47,6 +48,15 @@ def test_the_body_of_an_mr_does_not_depend_on_its_scale(scale):
 @pytest.mark.parametrize("hu", [True, False])
 def test_a_scan_in_which_nothing_stands_out_has_no_body(hu):
     assert not find_body(np.full((5, 5, 5), AIR), hu=hu).any()
+
+
+def test_holes_are_filled_as_scipy_fills_them_plane_by_plane():
+    tissue = np.random.default_rng(0).random((30, 25, 8)) > 0.45
+    body = find_body(np.where(tissue, WATER, AIR), hu=True)
+    assert all(np.array_equal(binary_fill_holes(body[:, :, z]), body[:, :, z]) for z in range(8))
+    parts, _ = label(tissue, np.ones((3, 3, 3)))
+    largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    assert all(np.array_equal(binary_fill_holes(largest[:, :, z]), body[:, :, z]) for z in range(8))
 
 
 def test_a_body_touching_corners_only_is_one_body():

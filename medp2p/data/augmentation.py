@@ -91,24 +91,25 @@ def change(
         changes: Drawn for this batch.
         move: Whether to resample; flips alone are exact.
     """
-    flip = changes.flip.to(source.device)[:, None, None, None]
-    flipped = [torch.where(flip, part.flip(-1), part) for part in (source, target, weight)]
     if not move:
+        flip = changes.flip.to(source.device)[:, None, None, None]
+        flipped = [torch.where(flip, part.flip(-1), part) for part in (source, target, weight)]
         return flipped[0], flipped[1], flipped[2]
     grid = _sampling_grid(changes, (source.shape[-2], source.shape[-1])).to(source.device)
-    images = torch.cat(flipped[:2], dim=1) - LOW
-    moved = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + LOW
-    heavy = functional.grid_sample(flipped[2], grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    images = torch.cat([source, target], dim=1).sub_(LOW)
+    moved = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False).add_(LOW)
+    heavy = functional.grid_sample(weight, grid, mode="nearest", padding_mode="zeros", align_corners=False)
     return moved[:, : source.shape[1]], moved[:, source.shape[1] :], heavy
 
 
 def _sampling_grid(changes: Changes, size: tuple[int, int]) -> Tensor:
-    """Where each new pixel is read, (B, H, W, 2); turned about the middle in pixels, so that slices may be oblong."""
+    """Where each new pixel is read, (B, H, W, 2): turned about the middle in pixels, so that slices may be oblong."""
     height, width = size
     cosine, sine = torch.cos(changes.radians) / changes.scale, torch.sin(changes.radians) / changes.scale
     down, right = changes.shift[:, 0] * 2.0, changes.shift[:, 1] * 2.0  # the slice is 2 wide in these coordinates
     aspect = height / width
     across = torch.stack([cosine, sine * aspect, -(cosine * right + sine * aspect * down)], dim=1)
     along = torch.stack([-sine / aspect, cosine, -(cosine * down - sine / aspect * right)], dim=1)
-    matrix = torch.stack([across, along], dim=1)
+    mirrored = torch.where(changes.flip, -1.0, 1.0)[:, None]
+    matrix = torch.stack([across * mirrored, along], dim=1)
     return functional.affine_grid(matrix, [len(matrix), 1, height, width], align_corners=False)

@@ -157,8 +157,8 @@ class PlanesOfScansd(ChannelTransform):
 
 def tensor_of(voxels: NDArray[Any], affine: NDArray[np.float64]) -> MetaTensor:
     """Voxels (X, Y, Z) as MONAI takes them: float32 or wider, or a mask, shape (1, X, Y, Z), with their affine."""
-    values = voxels if voxels.dtype == bool else voxels.astype(np.result_type(voxels.dtype, np.float32))
-    return MetaTensor(torch.from_numpy(np.ascontiguousarray(values))[None], affine=torch.from_numpy(affine.copy()))
+    values = voxels.astype(bool if voxels.dtype == bool else np.result_type(voxels.dtype, np.float32), order="K")
+    return MetaTensor(torch.from_numpy(values)[None], affine=torch.from_numpy(affine.copy()))
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:

@@ -92,6 +92,13 @@ def test_a_scale_above_one_enlarges_about_the_middle():
     assert grown[0, 0] == pytest.approx(grown[0, 0].flip(0), abs=1e-4)
 
 
+def test_a_flip_comes_before_the_picture_is_moved():
+    image = picture(batch=1)
+    both, *_ = apply(image, flip=True, down=3 / 24, right=4 / 32)
+    moved, *_ = apply(image.flip(-1), down=3 / 24, right=4 / 32)
+    assert both == pytest.approx(moved, abs=1e-5)
+
+
 def test_weights_never_take_a_value_between_those_there_are():
     weight = (picture(batch=2) > 0).float() * 4
     done = SOME(picture(2), picture(2), weight, seed=1, epoch=1, indices=[0, 1])[2]
