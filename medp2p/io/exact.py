@@ -175,7 +175,7 @@ def reading(path: str | os.PathLike[str], *, packed: bool = False) -> Iterator[E
             while it was read.
     """
     try:
-        with _regular_file(path) as raw:
+        with open_regular(path) as raw:
             before = os.fstat(raw.fileno())
             _check_magic(path, raw, packed=packed)
             yield ExactReader(path, raw, before.st_size, packed=packed)
@@ -224,7 +224,12 @@ def read_small(path: str | os.PathLike[str], limit_bytes: int) -> bytes:
 
 
 @contextmanager
-def _regular_file(path: str | os.PathLike[str]) -> Iterator[FileIO]:
+def open_regular(path: str | os.PathLike[str]) -> Iterator[FileIO]:
+    """A regular file, open for reading without a buffer; never a pipe or a device, which might wait or act.
+
+    Raises:
+        FileError: It is none, is empty, or is not there.
+    """
     file_size(path)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
