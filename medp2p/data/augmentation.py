@@ -21,12 +21,14 @@ class Changes:
         radians: Angle of rotation.
         scale: Factor of size; above 1 the picture grows.
         shift: Along height and width, as fractions of them; shape (B, 2).
+        tallness: Height of a pixel divided by its width, so that what is turned stays as long as it is.
     """
 
     flip: Tensor
     radians: Tensor
     scale: Tensor
     shift: Tensor
+    tallness: Tensor
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Augmentation:
         """Whether slices are resampled, not only flipped."""
         return bool(self.rotate_degrees or self.scale or self.translate)
 
-    def draw(self, *, seed: int, epoch: int, indices: Sequence[int]) -> Changes:
+    def draw(
+        self, *, seed: int, epoch: int, indices: Sequence[int], tallness: Sequence[float] | None = None
+    ) -> Changes:
         """The changes of some slices: they depend on seed, epoch and the number of each slice alone."""
         drawn = torch.from_numpy(uniform(AUGMENTATION, seed, epoch, indices, 5)).float()
         either = drawn * 2.0 - 1.0
@@ -65,15 +69,34 @@ class Augmentation:
             radians=either[:, 1] * float(np.deg2rad(self.rotate_degrees)),
             scale=1.0 + either[:, 2] * self.scale,
             shift=either[:, 3:5] * self.translate,
+            tallness=torch.tensor(tallness or [1.0] * len(indices)),
         )
 
     def __call__(
-        self, source: Tensor, target: Tensor, weight: Tensor, *, seed: int, epoch: int, indices: Sequence[int]
+        self,
+        source: Tensor,
+        target: Tensor,
+        weight: Tensor,
+        *,
+        seed: int,
+        epoch: int,
+        indices: Sequence[int],
+        tallness: Sequence[float] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The slices of a batch, changed; tensors (B, C, H, W) on any device."""
+        """The slices of a batch, changed; tensors (B, C, H, W) on any device.
+
+        Args:
+            source: In [-1, 1].
+            target: In [-1, 1].
+            weight: One channel.
+            seed: `training.seed`.
+            epoch: Counted as the loader counts.
+            indices: Number of each slice in the cohort.
+            tallness: Height of each slice's pixels divided by their width; None: they are square.
+        """
         if not (self.flip or self.moves):
             return source, target, weight
-        changes = self.draw(seed=seed, epoch=epoch, indices=indices)
+        changes = self.draw(seed=seed, epoch=epoch, indices=indices, tallness=tallness)
         return change(source, target, weight, changes, move=self.moves)
 
 
@@ -103,11 +126,11 @@ def change(
 
 
 def _sampling_grid(changes: Changes, size: tuple[int, int]) -> Tensor:
-    """Where each new pixel is read, (B, H, W, 2): turned about the middle in pixels, so that slices may be oblong."""
+    """Where each new pixel is read, (B, H, W, 2): turned about the middle, in mm."""
     height, width = size
     cosine, sine = torch.cos(changes.radians) / changes.scale, torch.sin(changes.radians) / changes.scale
     down, right = changes.shift[:, 0] * 2.0, changes.shift[:, 1] * 2.0  # the slice is 2 wide in these coordinates
-    aspect = height / width
+    aspect = height / width * changes.tallness
     across = torch.stack([cosine, sine * aspect, -(cosine * right + sine * aspect * down)], dim=1)
     along = torch.stack([-sine / aspect, cosine, -(cosine * down - sine / aspect * right)], dim=1)
     mirrored = torch.where(changes.flip, -1.0, 1.0)[:, None]

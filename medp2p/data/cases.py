@@ -38,18 +38,23 @@ class Case:
     allow: frozenset[str] = field(default_factory=frozenset)
 
 
-def find_cases(config: Config) -> list[Case]:
+def find_cases(config: Config, *, split: str | None = None) -> list[Case]:
     """Every case of a configuration, in the order of their ids; whatever is wrong is said at once.
+
+    Args:
+        config: A configuration with its cases.
+        split: Only the cases of this split; of listed cases the files of others need not be there.
 
     Raises:
         ConfigError: No data, files that are missing, ids that cannot be file names, a patient in two splits, or
             nobody left to train on.
         FileError: The folder, or the list of cases, cannot be read.
     """
-    cases, faults = _of_folder(config) if config.data.cases is None else _of_list(config)
+    cases, faults = _of_folder(config) if config.data.cases is None else _of_list(config, split)
     if faults:
         raise ConfigError.several(faults)
-    return sorted(cases, key=lambda case: case.id)
+    wanted = (case for case in cases if split in (None, case.split))
+    return sorted(wanted, key=lambda case: case.id)
 
 
 def patient_of(case_id: str, pattern: str | None) -> str | None:
@@ -86,7 +91,7 @@ def _of_folder(config: Config) -> tuple[list[Case], list[Fault]]:
     ], faults
 
 
-def _of_list(config: Config) -> tuple[list[Case], list[Fault]]:
+def _of_list(config: Config, split: str | None) -> tuple[list[Case], list[Fault]]:
     cases: list[Case] = []
     faults: list[Fault] = []
     for number, entry in enumerate(config.data.case_entries()):
@@ -94,7 +99,8 @@ def _of_list(config: Config) -> tuple[list[Case], list[Fault]]:
         if patient is None:
             faults.append(_no_patient(config, entry.id))
         place = config.fault(f"data.cases.{number}", "", fix="") if not isinstance(config.data.cases, Path) else None
-        faults += _missing(entry.id, {**entry.files, **_masks(entry.regions, entry.body)}, place)
+        if split in (None, entry.split):
+            faults += _missing(entry.id, {**entry.files, **_masks(entry.regions, entry.body)}, place)
         files = {channel: entry.files[channel] for channel in config.data.channels if channel in entry.files}
         cases.append(
             Case(entry.id, patient or entry.id, entry.split, files, entry.regions, entry.body, frozenset(entry.allow))

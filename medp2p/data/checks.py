@@ -24,6 +24,11 @@ HU_HIGH = (200.0, 4000.0)
 """HU: between these lies the 99.5th percentile of a CT, since there is bone in every patient."""
 OVERLAP_REFUSED, OVERLAP_DOUBTFUL = 0.75, 0.88
 """Dice of two bodies that are one patient's reaches 0.92 to 0.97, 20 mm off it is still 0.80."""
+_PERCENT = (0.5, 99.5)
+_SAMPLES = 200_000
+"""Voxels of a first look; where that is not clear every voxel is counted."""
+_MARGIN_HU = 100.0
+"""HU: a first look that is clear by less is not trusted."""
 _COARSE_MM = 4.0
 """Bodies are compared at this spacing: the overlap is the same within 0.02, and found hundreds of times faster."""
 _FEWEST = 24
@@ -50,8 +55,8 @@ def check_case(loaded: LoadedCase, config: Config) -> Findings:
         exchanged, bodies that do not lie on one another, an empty mask of the body. Warnings: constant images,
         bodies that hardly do.
     """
-    ranges = {name: _range(volume) for name, volume in loaded.volumes.items()}
-    constant = [name for name, (low, high) in ranges.items() if low == high and not np.ptp(loaded.volumes[name].voxels)]
+    ranges = {name: rough_range(volume) for name, volume in loaded.volumes.items()}
+    constant = [name for name, (low, high) in ranges.items() if low == high and _is_constant(loaded.volumes[name])]
     faults = [*_other_grids(loaded), *_one_image_twice(loaded), *_empty_body(loaded)]
     not_hu = list(_not_hu(loaded, config, ranges))
     warnings = [f"{loaded.case.id}: {name} is constant, there is nothing to learn from it" for name in constant]
@@ -62,9 +67,15 @@ def check_case(loaded: LoadedCase, config: Config) -> Findings:
     return Findings((*faults, *not_hu), tuple(warnings))
 
 
-def _range(volume: Volume) -> tuple[float, float]:
-    low, high = percentiles(volume.voxels, (0.5, 99.5))
+def rough_range(volume: Volume) -> tuple[float, float]:
+    """The 0.5th and 99.5th percentile of about `_SAMPLES` voxels, spread evenly: they show what is far from a limit."""
+    step = max(1, round((volume.voxels.size / _SAMPLES) ** (1 / 3)))
+    low, high = percentiles(volume.voxels[::step, ::step, ::step], _PERCENT)
     return low, high
+
+
+def _is_constant(volume: Volume) -> bool:
+    return bool(volume.voxels.min() == volume.voxels.max())
 
 
 def _other_grids(loaded: LoadedCase) -> Iterator[Fault]:
@@ -99,14 +110,14 @@ def _empty_body(loaded: LoadedCase) -> Iterator[Fault]:
         )
 
 
-def can_be_hu(low: float, high: float) -> bool:
-    """Whether an image with these 0.5th and 99.5th percentiles can be in HU.
+def can_be_hu(low: float, high: float, *, margin: float = 0.0) -> bool:
+    """Whether an image with these 0.5th and 99.5th percentiles can be in HU, by so many HU more than it must.
 
     Examples:
         >>> can_be_hu(-1004.0, 1200.0), can_be_hu(20.0, 2224.0), can_be_hu(-1.0, 3.0)
         (True, False, False)
     """
-    return low < HU_LOW_BELOW and HU_HIGH[0] <= high <= HU_HIGH[1]
+    return low < HU_LOW_BELOW - margin and HU_HIGH[0] + margin <= high <= HU_HIGH[1] - margin
 
 
 def _not_hu(loaded: LoadedCase, config: Config, ranges: Mapping[str, tuple[float, float]]) -> Iterator[Fault]:
@@ -114,7 +125,9 @@ def _not_hu(loaded: LoadedCase, config: Config, ranges: Mapping[str, tuple[float
         return
     in_hu = [name for name in loaded.volumes if config.intensity[name].hu]
     for name in in_hu:
-        low, high = ranges[name]
+        if can_be_hu(*ranges[name], margin=_MARGIN_HU):
+            continue
+        low, high = percentiles(loaded.volumes[name].voxels, _PERCENT)
         if can_be_hu(low, high):
             continue
         exchanged = [other for other in loaded.volumes if other not in in_hu and can_be_hu(*ranges[other])]

@@ -25,6 +25,7 @@ class SeenCase:
         regions: Names of the regions that its label maps can have.
         present: Those with a weight of their own that have a voxel.
         weighs: Whether any voxel has a weight above 0.
+        empty: Whether it has label maps without a single label.
     """
 
     case: Case
@@ -32,6 +33,7 @@ class SeenCase:
     regions: tuple[str, ...]
     present: frozenset[str]
     weighs: bool
+    empty: bool = False
 
     @classmethod
     def of(cls, loaded: LoadedCase, config: Config) -> "SeenCase":
@@ -41,7 +43,8 @@ class SeenCase:
         wanted = weights_of(regions, config.regions.weights)
         present = frozenset() if regions is None else frozenset(name for name in wanted if regions.mask(name).any())
         weighs = regions is None or min(wanted.values(), default=1.0) > 0 or bool(regions.weight_map(wanted).any())
-        return cls(loaded.case, loaded.hashes, names, present, weighs)
+        empty = regions is not None and not any(layer.labels.any() for layer in regions.layers)
+        return cls(loaded.case, loaded.hashes, names, present, weighs, empty)
 
 
 def weights_of(regions: Regions | None, weights: Mapping[str, float]) -> dict[str, float]:
@@ -54,13 +57,14 @@ def check_together(seen: Sequence[SeenCase], config: Config) -> Findings:
     """Faults and warnings that only show when cases are compared.
 
     Faults: one image in two splits, weights or a best region that no case can have, a training without a weighted
-    voxel. Warnings: one image in two cases of a split, weighted regions without a voxel to train on.
+    voxel. Warnings: one image in two cases of a split, empty label maps, weighted
+    regions without a voxel to train on.
     """
     repeated = list(_repeated_images(seen, config.data.channels))
     faults = [found for found in repeated if isinstance(found, Fault)]
     warnings = [found for found in repeated if isinstance(found, str)]
     faults += [*_unknown_regions(seen, config), *_weightless(seen, config)]
-    return Findings(tuple(faults), (*warnings, *_absent_regions(seen, config)))
+    return Findings(tuple(faults), (*warnings, *_empty_maps(seen), *_absent_regions(seen, config)))
 
 
 def _repeated_images(seen: Sequence[SeenCase], channels: Sequence[str]) -> Iterator[Fault | str]:
@@ -116,6 +120,12 @@ def _weightless(seen: Sequence[SeenCase], config: Config) -> Iterator[Fault]:
             found=", ".join(f"{name} {weight:g}" for name, weight in config.regions.weights.items()),
             fix="give a region that the training cases have a weight above 0",
         )
+
+
+def _empty_maps(seen: Sequence[SeenCase]) -> Iterator[str]:
+    empty = [each.case.id for each in seen if each.empty]
+    if empty:
+        yield f"no region at all in the label maps of {', '.join(empty)}"
 
 
 def _absent_regions(seen: Sequence[SeenCase], config: Config) -> Iterator[str]:

@@ -36,6 +36,7 @@ class Entry:
         count: Number of planes.
         channels: Their channels, sources before targets.
         size: (H, W) of a plane.
+        spacing_mm: From row to row and from column to column.
         table: The weights that pixels have.
         has_weights: Whether pixels differ in weight.
         limits: What each channel's map was fitted to.
@@ -49,6 +50,7 @@ class Entry:
     count: int
     channels: tuple[str, ...]
     size: tuple[int, int]
+    spacing_mm: tuple[float, float]
     table: NDArray[np.float32]
     has_weights: bool
     limits: Mapping[str, Limits]
@@ -83,6 +85,7 @@ def write_entry(path: Path, case: str, key: str, made_of: Mapping[str, Any], pre
         "made_of": made_of,
         "channels": prepared.channels,
         "shape": prepared.images.shape,
+        "spacing_mm": prepared.spacing_mm,
         "has_weights": prepared.weights is not None,
         "table": prepared.table.tolist(),
         "limits": {name: [limits.low, limits.high] for name, limits in prepared.limits.items()},
@@ -106,10 +109,10 @@ def read_entry(path: Path) -> Entry | None:
     """What a file holds; None where there is none, or it is damaged in any way."""
     try:
         with path.open("rb") as file:
-            text = _checked_description(file)
+            text = _description(file) if _is_whole(file) else b""
     except OSError:
         return None
-    if text is None:
+    if not text:
         return None
     described = json.loads(text)
     count, _, height, width = described["shape"]
@@ -121,6 +124,7 @@ def read_entry(path: Path) -> Entry | None:
         count=count,
         channels=tuple(described["channels"]),
         size=(height, width),
+        spacing_mm=tuple(described["spacing_mm"]),
         table=np.array(described["table"], np.float32),
         has_weights=described["has_weights"],
         limits={name: Limits(low, high) for name, (low, high) in described["limits"].items()},
@@ -128,25 +132,37 @@ def read_entry(path: Path) -> Entry | None:
     )
 
 
-def _checked_description(file: BinaryIO) -> bytes | None:
-    """The description at the end of a file whose hash is right."""
-    size = file.seek(0, 2)
-    rest = size - _HASH_BYTES
-    if rest < _LENGTH_BYTES:
-        return None
-    digest, left = hashlib.sha256(), rest
+def read_origin(path: Path) -> tuple[str, Mapping[str, Any]]:
+    """The case of a file and what it was made of, without a look at the planes; nothing where it is no such file."""
+    try:
+        with path.open("rb") as file:
+            described = json.loads(_description(file))
+        return str(described["case"]), dict(described["made_of"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", {}
+
+
+def _is_whole(file: BinaryIO) -> bool:
+    """Whether the hash at the end of a file is that of everything before it."""
+    left = file.seek(0, 2) - _HASH_BYTES
+    if left < _LENGTH_BYTES:
+        return False
+    digest = hashlib.sha256()
     file.seek(0)
-    while left:
-        chunk = file.read(min(left, _AT_ONCE))
-        if not chunk:
-            return None
+    while left and (chunk := file.read(min(left, _AT_ONCE))):
         digest.update(chunk)
         left -= len(chunk)
-    if file.read(_HASH_BYTES) != digest.digest():
-        return None
-    file.seek(rest - _LENGTH_BYTES)
+    return file.read(_HASH_BYTES) == digest.digest()
+
+
+def _description(file: BinaryIO) -> bytes:
+    """The description before the hash; empty where there cannot be one."""
+    end = file.seek(0, 2) - _HASH_BYTES - _LENGTH_BYTES
+    if end < 0:
+        return b""
+    file.seek(end)
     length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-    if length > min(rest - _LENGTH_BYTES, _LARGEST_DESCRIPTION):
-        return None
-    file.seek(rest - _LENGTH_BYTES - length)
+    if length > min(end, _LARGEST_DESCRIPTION):
+        return b""
+    file.seek(end - length)
     return file.read(length)

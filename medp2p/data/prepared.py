@@ -24,6 +24,7 @@ class PreparedCase:
         weights: Number of each pixel's weight in `table`, uint8, shape (N, H, W); None where all weigh the same.
         table: The weights there are; one where `weights` is None.
         limits: What each channel's map was fitted to.
+        spacing_mm: Of the planes, from row to row and from column to column.
     """
 
     channels: tuple[str, ...]
@@ -31,6 +32,7 @@ class PreparedCase:
     weights: NDArray[np.uint8] | None
     table: NDArray[np.float32]
     limits: Mapping[str, Limits]
+    spacing_mm: tuple[float, float]
 
     @classmethod
     def of(
@@ -38,6 +40,7 @@ class PreparedCase:
         channels: Mapping[str, NDArray[np.float32]],
         weights: NDArray[np.float32] | None,
         limits: Mapping[str, Limits],
+        spacing_mm: tuple[float, float] = (1.0, 1.0),
     ) -> "PreparedCase":
         """The planes of each channel, (N, H, W) within [-1, 1], in the order that they shall have, and their weights.
 
@@ -50,7 +53,7 @@ class PreparedCase:
             for index, plane in enumerate(planes):
                 images[index, number] = np.rint(plane * STEPS)
         if weights is None:
-            return cls(names, images, None, np.ones(1, np.float32), limits)
+            return cls(names, images, None, np.ones(1, np.float32), limits, spacing_mm)
         table = np.unique(weights)
         if len(table) > _MOST_WEIGHTS:
             raise ConfigError(
@@ -58,8 +61,8 @@ class PreparedCase:
                 fix="give regions equal weights",
             )  # fmt: skip
         if len(table) == 1:
-            return cls(names, images, None, table, limits)
-        return cls(names, images, np.searchsorted(table, weights).astype(np.uint8), table, limits)
+            return cls(names, images, None, table, limits, spacing_mm)
+        return cls(names, images, np.searchsorted(table, weights).astype(np.uint8), table, limits, spacing_mm)
 
     @property
     def weight_sums(self) -> list[float]:

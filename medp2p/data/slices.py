@@ -34,6 +34,7 @@ class SliceBatch:
         indices: The number of each slice in the whole cohort.
         epoch: The epoch they were drawn in.
         count: Slices of this step over all devices.
+        tallness: Height of each slice's pixels divided by their width.
     """
 
     source: Tensor
@@ -43,6 +44,7 @@ class SliceBatch:
     indices: tuple[int, ...]
     epoch: int
     count: int
+    tallness: tuple[float, ...]
 
     def to(self, device: torch.device | str) -> "SliceBatch":
         """The same slices on a device; from pinned memory without waiting."""
@@ -174,20 +176,21 @@ class SliceLoader:
         inputs = self._sources * (2 * self._context + 1)
         images = np.full((len(numbers), inputs + channels - self._sources, *self._size), -STEPS, np.int16)
         weight = np.zeros((len(numbers), 1, *self._size), np.float32)
-        cases = []
+        entries = []
         for row, number in enumerate(numbers):
             case, index = self._index.place(number)
             self._fill(images[row], weight[row, 0], case, index, places[row])
-            cases.append(self._entries[case].case)
+            entries.append(self._entries[case])
         mapped = torch.from_numpy(as_mapped(images))
         batch = SliceBatch(
-            mapped[:, :inputs],
-            mapped[:, inputs:],
-            torch.from_numpy(weight),
-            tuple(cases),
-            tuple(numbers),
-            epoch,
-            len(step),
+            source=mapped[:, :inputs],
+            target=mapped[:, inputs:],
+            weight=torch.from_numpy(weight),
+            cases=tuple(entry.case for entry in entries),
+            indices=tuple(numbers),
+            epoch=epoch,
+            count=len(step),
+            tallness=tuple(entry.spacing_mm[0] / entry.spacing_mm[1] for entry in entries),
         )
         return batch.pinned() if self._device.type == "cuda" else batch
 
@@ -211,7 +214,13 @@ class SliceLoader:
         """A batch on its device, changed at random."""
         there = batch.to(self._device)
         source, target, weight = self._augmentation(
-            there.source, there.target, there.weight, seed=self._seed, epoch=batch.epoch, indices=batch.indices
+            there.source,
+            there.target,
+            there.weight,
+            seed=self._seed,
+            epoch=batch.epoch,
+            indices=batch.indices,
+            tallness=batch.tallness,
         )
         return replace(there, source=source, target=target, weight=weight)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medp2p.data.entry import Entry, read_entry, write_entry
+from medp2p.data.entry import Entry, read_entry, read_origin, write_entry
 from medp2p.data.prepared import PreparedCase
 from medp2p.io.atomic import sweep_stale
 from medp2p.io.machine import file_error
@@ -92,12 +92,10 @@ class PlaneStore:
 
     def _had_other_files(self, case: str, made_of: Mapping[str, Any]) -> bool:
         """Whether the planes of this very case were once made in the same way of files that held something else."""
-        others = (read_entry(path) for path in self.folder.glob(f"{case}.*{SUFFIX}"))
+        others = (read_origin(path) for path in self.folder.glob(f"{case}.*{SUFFIX}"))
         return any(
-            other is not None
-            and other.case == case
-            and all(other.made_of.get(name) == made_of[name] for name in ("settings", "place"))
-            for other in others
+            whose == case and all(other.get(name) == made_of[name] for name in ("settings", "place"))
+            for whose, other in others
         )
 
 

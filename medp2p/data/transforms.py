@@ -152,7 +152,7 @@ class PlanesOfScansd(ChannelTransform):
         grid = PlaneGrid.of(data[CASE].grid, self.plane, self.spacing_mm)
         weight = to_planes(_array(data[WEIGHT]), grid, nearest=True) if WEIGHT in data else None
         channels = {name: to_planes(_array(data[name]), grid) for name in self.names}
-        return {CASE: data[CASE], PREPARED: PreparedCase.of(channels, weight, data[LIMITS])}
+        return {CASE: data[CASE], PREPARED: PreparedCase.of(channels, weight, data[LIMITS], grid.spacing)}
 
 
 def tensor_of(voxels: NDArray[Any], affine: NDArray[np.float64]) -> MetaTensor:

@@ -8,10 +8,12 @@ from medp2p.data.prepared import PreparedCase
 from medp2p.data.store import PlaneStore
 
 
-def prepared(count=3, size=(6, 5), channels=("mr", "ct"), seed=0, weights=None):
+def prepared(count=3, size=(6, 5), channels=("mr", "ct"), seed=0, weights=None, spacing_mm=(1.0, 1.0)):
     values = np.random.default_rng(seed)
     planes = {name: values.uniform(-1, 1, (count, *size)).astype(np.float32) for name in channels}
-    return PreparedCase.of(planes, weights, {name: Limits(0.0, 100.0 + n) for n, name in enumerate(channels)})
+    return PreparedCase.of(
+        planes, weights, {name: Limits(0.0, 100.0 + n) for n, name in enumerate(channels)}, spacing_mm
+    )
 
 
 def stored(store, case="S01", **how) -> Entry:

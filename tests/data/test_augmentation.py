@@ -12,12 +12,13 @@ def picture(batch=3, channels=1, size=(24, 32), seed=0):
     return torch.rand((batch, channels, *size), generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def changes(flip=False, degrees=0.0, scale=1.0, down=0.0, right=0.0):
+def changes(flip=False, degrees=0.0, scale=1.0, down=0.0, right=0.0, tallness=1.0):
     return Changes(
         torch.tensor([flip]),
         torch.deg2rad(torch.tensor([degrees])),
         torch.tensor([scale]),
         torch.tensor([[down, right]]),
+        torch.tensor([tallness]),
     )
 
 
@@ -82,6 +83,15 @@ def test_a_quarter_turn_turns_what_was_left_to_the_top_whatever_the_shape():
     assert len(rows) == 16
     middle = (columns.float().mean().item(), rows.float().mean().item())
     assert middle == pytest.approx((15.5, 1.5), abs=0.1)
+
+
+def test_turning_keeps_lengths_in_millimetres_where_pixels_are_not_square():
+    image = torch.full((1, 1, 24, 64), -1.0)
+    image[..., 11:13, 8:32] = 1.0  # 24 mm to the left of the middle, 6 mm thick
+    turned, *_ = apply(image, degrees=90.0, tallness=3.0)
+    rows, columns = torch.nonzero(turned[0, 0] > 0, as_tuple=True)
+    assert (rows.min().item(), rows.max().item()) == (4, 11)
+    assert (columns.min().item(), columns.max().item()) == (29, 34)
 
 
 def test_a_scale_above_one_enlarges_about_the_middle():

@@ -177,6 +177,14 @@ def test_every_listed_file_that_is_missing_is_named(tmp_path):
     assert [fault.split(":")[0] for fault in faults] == [str(tmp_path / n) for n in (*FILES, "body.nii.gz")]
 
 
+def test_the_cases_of_one_split_do_not_need_the_files_of_others(tmp_path):
+    lay_out(tmp_path, "")
+    elsewhere = {"mr": str(tmp_path / "gone.nii.gz")}
+    config = listed(tmp_path, ("S1", "train", elsewhere), ("S2", "test", {}))
+    assert [case.id for case in find_cases(config, split="test")] == ["S2"]
+    assert "gone.nii.gz" in faults_of(config)[0]
+
+
 def test_a_csv_file_lists_cases_with_paths_relative_to_itself(tmp_path):
     lay_out(tmp_path, "scans")
     table = tmp_path / "cases.csv"

@@ -158,6 +158,14 @@ def test_a_weighted_region_without_a_voxel_to_train_on_is_told(cohort):
     assert found.warnings == ("air has a weight, but no voxel in the cases to train on",)
 
 
+def test_label_maps_without_a_label_are_told_once(cohort):
+    for name in ("S01", "S02"):
+        write_case(cohort / name, regions=np.zeros(SHAPE, np.uint8))
+    found = check_cohort(masked(cohort, regions={"names": {1: "brain", 2: "bone"}}))
+    assert found.faults == ()
+    assert found.warnings == ("no region at all in the label maps of S01, S02",)
+
+
 def test_groups_of_a_label_table_may_have_a_weight(cohort, tmp_path):
     table = cohort / "labels.yaml"
     table.write_text("1: brain\n2: bone\ngroups: {all: [brain, bone]}\n")

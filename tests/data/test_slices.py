@@ -160,6 +160,11 @@ def test_leaving_an_epoch_early_leaves_no_thread_behind(cohort, ahead):
     assert not any(thread.name.startswith("medp2p-slices") for thread in threading.enumerate())
 
 
+def test_the_shape_of_pixels_comes_with_each_slice(tmp_path):
+    entry = stored(tmp_path, count=2, spacing_mm=(3.0, 1.5))
+    assert next(SliceLoader([entry], **USUAL).batches(1)).tallness == (2.0, 2.0)
+
+
 def test_no_more_than_32_files_are_open_at_once(tmp_path, monkeypatch):
     entries = [stored(tmp_path, f"S{n:03}", count=1, seed=n) for n in range(40)]
     loader = SliceLoader(entries, **USUAL)

@@ -137,7 +137,7 @@ def test_a_case_without_label_maps_weighs_the_same_everywhere():
 def test_limits_are_those_of_the_whole_scan_before_it_is_resampled():
     volumes = scans()
     made = prepare(loaded(volumes), config_of("/scans"))
-    assert made.channels == ("mr", "ct")
+    assert (made.channels, made.spacing_mm) == (("mr", "ct"), (1.0, 1.0))
     assert (made.limits["mr"].low, made.limits["mr"].high) == pytest.approx(
         np.percentile(volumes["mr"].voxels.astype(np.float64), [0.5, 99.5]).tolist()
     )
