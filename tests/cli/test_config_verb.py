@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from medp2p.config import shipped
+from medp2p.config import shipped, shipped_names
 from tests.conftest import Answer
 
 Command = Callable[..., Answer]
@@ -47,3 +47,7 @@ def test_show_says_all_faults_at_once(medp2p: Command, tmp_path: Path) -> None:
 def test_the_schema_is_strict_json(medp2p: Command) -> None:
     schema = json.loads(medp2p("config", "schema").out, parse_constant=lambda name: 1 / 0)
     assert schema["required"] == ["data"]
+
+
+def test_help_names_every_shipped_configuration(medp2p: Command) -> None:
+    assert f"Names: {', '.join(shipped_names())}." in medp2p("config", "new", "--help").out
