@@ -24,9 +24,13 @@ from medp2p.evaluation.rows import (
     row_of_json,
     text,
 )
-from medp2p.evaluation.statistics import SEED, summarise
+from medp2p.evaluation.statistics import RESAMPLES, SEED, summarise
 
 NOTICE: Final = "Research use only: these numbers say how alike two scans are, not whether one is fit for care."
+STATISTICS: Final = (
+    "std has ddof 1, quartiles are linear, the interval is the 95 % percentile bootstrap of the mean by patients, "
+    f"{RESAMPLES} resamples, seed {SEED}"
+)
 SCHEMA_VERSION: Final = 1
 _PRODUCERS: Final = ("numpy", "scipy", "scikit-image", "monai")
 
@@ -134,8 +138,7 @@ class Scores:
                 "details": list(self.protocol.details),
                 "window": None if self.protocol.window is None else list(self.protocol.window),
             },
-            "statistics": "std: ddof 1; quartiles: linear; ci: 95 % bootstrap interval of the mean, by patient, "
-            f"2000 resamples, seed {SEED}",
+            "statistics": STATISTICS,
             "produced_by": producers(),
             "provenance": dict(self.provenance),
             "cases": {case: {"patient": self.patients.get(case, case)} | dict(self.facts.get(case, {}))

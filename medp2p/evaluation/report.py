@@ -1,0 +1,241 @@
+"""report.html: one self-contained file that opens offline, from templates in which every value is escaped."""
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from medp2p.errors import Fault, printable
+from medp2p.evaluation.measured import METRICS, merit
+from medp2p.evaluation.pictures import CasePictures, Picture
+from medp2p.evaluation.plots import distribution, error_plot, joint_plot
+from medp2p.evaluation.rows import Cell, Row, number, text
+from medp2p.evaluation.scores import NOTICE, STATISTICS, Scores, producers
+
+PICTURE_BYTES: Final = 3_300_000
+"""Of all pictures together, as stored: with base 64 and tables the report stays below 5 MB."""
+NAMES: Final = {
+    "mae": "MAE",
+    "me": "ME",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "dice": "Dice",
+    "hd95": "HD95",
+    "scale": "scale",
+}
+_DIGITS: Final = {"HU": 1, "dB": 2, "range": 4, "mm": 2, "scan": 2}
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """A number of a table as text, its interval and the reason for what is missing."""
+
+    value: str
+    interval: str = ""
+    reason: str = ""
+
+
+def build_report(
+    scores: Scores,
+    pictures: Sequence[CasePictures] = (),
+    *,
+    faults: Sequence[Fault] = (),
+    viewer: str | None = None,
+) -> str:
+    """The report as HTML.
+
+    Args:
+        scores: Of one or more cases.
+        pictures: Of those cases that have some, in any order.
+        faults: Cases that were refused, and why.
+        viewer: Name of the viewer's file beside the report.
+    """
+    summary, shown = scores.summary(), {each.case: each for each in pictures}
+    order = sorted(scores.cases, key=lambda case: _badness(scores, case))
+    kept, left_out = _within_budget([shown.get(case, CasePictures(case)) for case in order])
+    joints = [each.joint for each in pictures if each.joint is not None]
+    joint = reduce(add, joints) if joints else None
+    metrics = [metric for metric in NAMES if any(row["metric"] == metric for row in scores)]
+    plots = [(distribution(scores.rows, summary, m, NAMES[m]), _unit(summary, m)) for m in metrics if m in METRICS]
+    return render(
+        "report.html.j2",
+        protocol=scores.protocol,
+        notice=NOTICE,
+        verdict=_verdict(scores, summary),
+        faults=[str(fault) for fault in faults],
+        heads=[_head(summary, metric) for metric in metrics],
+        table=[_summary_line(scores, summary, region, metrics) for region in scores.regions],
+        notes=_notes(summary),
+        distributions=[(plot, unit) for plot, unit in plots if plot is not None],
+        joint=None if joint is None else joint_plot(joint),
+        errors=None if joint is None else error_plot(joint),
+        viewer=viewer,
+        left_out=left_out,
+        cases=[_case(scores, case, kept[case], metrics) for case in order],
+        statistics=STATISTICS,
+        provenance=_provenance(scores),
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this room with every value escaped."""
+    import jinja2
+
+    folder = Path(__file__).parent / "templates"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters["printable"] = printable
+    style = (folder / "style.css.j2").read_text(encoding="utf-8")
+    from markupsafe import Markup
+
+    return environment.get_template(template).render(style=Markup(style), **values)  # noqa: S704 - our own style sheet
+
+
+def decimals(value: float | None, unit: Cell) -> str:
+    """A number with the digits that its unit deserves.
+
+    Examples:
+        >>> decimals(32.9368, "HU"), decimals(0.98765, None), decimals(float("inf"), "dB"), decimals(None, "HU")
+        ('32.9', '0.988', '∞', '–')
+    """
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{_DIGITS.get(str(unit), 3)}f}"
+
+
+def _unit(summary: Sequence[Row], metric: str) -> str:
+    return next((text(row, "unit") for row in summary if row["metric"] == metric and row["unit"]), "")
+
+
+def _head(summary: Sequence[Row], metric: str) -> str:
+    unit = _unit(summary, metric)
+    return f"{NAMES[metric]}, {unit}" if unit else NAMES[metric]
+
+
+def _verdict(scores: Scores, summary: Sequence[Row]) -> list[str]:
+    """A sentence for the body, and for the weighted regions against the rest where there are some."""
+    lines = []
+    for region in ("body", "weighted", "outside"):
+        parts = []
+        for metric in ("mae", "psnr", "ssim"):
+            row = _find(summary, region, metric)
+            if row is None or not row["cases"]:
+                continue
+            unit = f" {row['unit']}" if row["unit"] else ""
+            value = decimals(number(row, "mean"), row["unit"])
+            spread = "" if row["std"] is None else f" ± {decimals(number(row, 'std'), row['unit'])}"
+            parts.append(f"{NAMES[metric]} {value}{spread}{unit}")
+        if parts:
+            lines.append(f"{region.capitalize()}: {', '.join(parts)}.")
+    worst = [case for case in sorted(scores.cases, key=lambda case: _badness(scores, case)) if len(scores.cases) > 1]
+    if worst:
+        lines.append(f"Largest error in the body: {worst[0]}; smallest: {worst[-1]}.")
+    return lines or ["No value could be given; the table says why."]
+
+
+def _badness(scores: Scores, case: str) -> tuple[bool, float]:
+    """Sorts cases so that the largest error in the body comes first, and those without one last."""
+    value = scores.value(case, "body", "mae")
+    return (value is None, 0.0 if value is None else merit("mae", value))
+
+
+def _find(rows: Sequence[Row], region: str, metric: str) -> Row | None:
+    return next((row for row in rows if (row["region"], row["metric"]) == (region, metric)), None)
+
+
+def _summary_line(scores: Scores, summary: Sequence[Row], region: str, metrics: Sequence[str]) -> dict[str, Any]:
+    cells = []
+    for metric in metrics:
+        row = _find(summary, region, metric)
+        if row is None:
+            cells.append(TableCell("", reason="this metric does not exist here"))
+            continue
+        unit, count = row["unit"], row["cases"]
+        value = decimals(number(row, "mean"), unit)
+        value += "" if row["std"] is None else f" ± {decimals(number(row, 'std'), unit)}"
+        value += f" (n = {count})" if 0 < int(count or 0) < len(scores.cases) else ""
+        low, high = (decimals(number(row, column), unit) for column in ("ci_low", "ci_high"))
+        interval = f"{low} to {high}" if row["ci_low"] is not None else ""
+        cells.append(TableCell(value, interval, text(row, "reason")))
+    voxels = [int(row["voxels"] or 0) for row in scores if (row["region"], row["metric"]) == (region, "mae")]
+    return {"region": region, "voxels": f"{int(np.median(voxels)):,}" if voxels else "–", "cells": cells}
+
+
+def _notes(summary: Sequence[Row]) -> list[str]:
+    """Every reason of the summary with the regions and metrics that it stands for."""
+    where: dict[str, list[str]] = {}
+    for row in summary:
+        if row["reason"] and number(row, "mean") is None:
+            where.setdefault(text(row, "reason"), []).append(f"{text(row, 'region')} {NAMES[text(row, 'metric')]}")
+    return [f"{', '.join(places[:12])}{' …' if len(places) > 12 else ''}: {why}" for why, places in where.items()]
+
+
+def _case(scores: Scores, case: str, pictures: Sequence[Picture], metrics: Sequence[str]) -> dict[str, Any]:
+    rows = {(text(row, "region"), text(row, "metric")): row for row in scores if row["case"] == case}
+    table = []
+    for region in dict.fromkeys(region for region, _ in rows):
+        cells = []
+        for metric in metrics:
+            row = rows.get((region, metric))
+            found = (
+                TableCell("") if row is None else TableCell(decimals(number(row), row["unit"]), "", text(row, "reason"))
+            )
+            cells.append(found)
+        table.append({"region": region, "voxels": f"{int(rows[region, 'mae']['voxels'] or 0):,}", "cells": cells})
+    parts = []
+    for metric in ("mae", "me", "psnr", "ssim"):
+        row = rows["body", metric]
+        parts.append(f"{NAMES[metric]} {decimals(number(row), row['unit'])} {row['unit'] or ''}".rstrip())
+    patient = scores.patients.get(case)
+    line = f"Body: {', '.join(parts)}." + (f" Patient {patient}." if patient else "")
+    shown = [
+        {"data": b64encode(p.png).decode("ascii"), "alt": printable(p.alt), "title": printable(p.title)}
+        for p in pictures
+    ]
+    return {"name": printable(case), "line": line, "pictures": shown, "table": table}
+
+
+def _case_cell(row: Row | None) -> TableCell:
+    if row is None:
+        return TableCell("")
+    return TableCell(decimals(number(row), row["unit"]), reason=text(row, "reason"))
+
+
+def _within_budget(pictures: Sequence[CasePictures]) -> tuple[dict[str, list[Picture]], int]:
+    """The first picture of every case, worst case first, then the second of each, until the report is full."""
+    kept: dict[str, list[Picture]] = {each.case: [] for each in pictures}
+    queue = [
+        (each.case, each.pictures[rank])
+        for rank in range(max((len(each.pictures) for each in pictures), default=0))
+        for each in pictures
+        if rank < len(each.pictures)
+    ]
+    size = 0
+    for place, (case, picture) in enumerate(queue):
+        size += len(picture.png)
+        if size > PICTURE_BYTES:
+            return kept, len(queue) - place
+        kept[case].append(picture)
+    return kept, 0
+
+
+def _provenance(scores: Scores) -> list[tuple[str, str]]:
+    """What produced the scores, as words."""
+    found = [("produced by", ", ".join(f"{name} {version}" for name, version in producers().items()))]
+    bodies = [text(facts, "body") for facts in scores.facts.values()]
+    if bodies:
+        found.append(("body masks", f"{bodies.count('given')} given, {bodies.count('found')} found on the reference"))
+    values: Mapping[str, Any] = scores.provenance
+    found += [(str(key), value if isinstance(value, str) else json.dumps(value)) for key, value in values.items()]
+    return found
