@@ -50,11 +50,22 @@ def find_cases(config: Config, *, split: str | None = None) -> list[Case]:
             nobody left to train on.
         FileError: The folder, or the list of cases, cannot be read.
     """
-    cases, faults = _of_folder(config) if config.data.cases is None else _of_list(config, split)
+    cases, faults = listed_cases(config, split=split)
     if faults:
         raise ConfigError.several(faults)
-    wanted = (case for case in cases if split in (None, case.split))
-    return sorted(wanted, key=lambda case: case.id)
+    return cases
+
+
+def listed_cases(config: Config, *, split: str | None = None) -> tuple[list[Case], list[Fault]]:
+    """The cases whose files are there, in the order of their ids, and all that `find_cases` would refuse.
+
+    Raises:
+        ConfigError: The list of cases cannot be understood.
+        FileError: The folder, or the list of cases, cannot be read.
+    """
+    cases, faults = _of_folder(config) if config.data.cases is None else _of_list(config, split)
+    wanted = [case for case in cases if split in (None, case.split) and _is_there(case)]
+    return sorted(wanted, key=lambda case: case.id), faults
 
 
 def patient_of(case_id: str, pattern: str | None) -> str | None:
@@ -111,6 +122,10 @@ def _of_list(config: Config, split: str | None) -> tuple[list[Case], list[Fault]
 
 def _masks(regions: tuple[Path, ...], body: Path | None) -> dict[str, Path]:
     return {**{f"regions {n}": path for n, path in enumerate(regions, 1)}, **({"body": body} if body else {})}
+
+
+def _is_there(case: Case) -> bool:
+    return all(path.exists() for path in (*case.files.values(), *case.regions, *([case.body] if case.body else [])))
 
 
 def _missing(case_id: str, files: Mapping[str, Path], place: Fault | None) -> Iterator[Fault]:

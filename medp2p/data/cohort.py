@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from medp2p.config import Config
-from medp2p.data.cases import Case, find_cases
+from medp2p.data.cases import Case, listed_cases
 from medp2p.data.checks import Findings, check_case
 from medp2p.data.cohort_checks import SeenCase, check_together
 from medp2p.data.entry import Entry
 from medp2p.data.intensity import cohort_limits
-from medp2p.data.loading import LoadedCase, Names, load_case
+from medp2p.data.loading import LoadedCase, load_case
 from medp2p.data.prepared import PreparedCase
+from medp2p.data.region_files import Names
 from medp2p.data.splits import TRAIN
 from medp2p.data.store import PlaneStore
 from medp2p.errors import ConfigError, Fault, Medp2pError
@@ -56,10 +57,11 @@ class Cohort:
 def check_cohort(config: Config, *, progress: Progress | None = None) -> Findings:
     """Everything that is wrong with the cases of a configuration, and everything that is odd; nothing is written."""
     try:
-        cases, (names, groups) = find_cases(config), label_table(config)
+        (cases, faults), (names, groups) = listed_cases(config), label_table(config)
     except Medp2pError as error:
         return Findings(error.faults, ())
-    return _read_all(cases, config, _with_groups(names, groups), progress)[1]
+    found = _read_all(cases, config, _with_groups(names, groups), progress)[1]
+    return Findings((*faults, *found.faults), found.warnings)
 
 
 def prepare_cohort(config: Config, *, store: str | os.PathLike[str], progress: Progress | None = None) -> Cohort:
@@ -74,14 +76,15 @@ def prepare_cohort(config: Config, *, store: str | os.PathLike[str], progress: P
         ConfigError: Whatever is wrong with any case, every fault at once; warnings go to the log.
         FileError: The store cannot be written.
     """
-    cases, (names, groups) = find_cases(config), label_table(config)
+    (cases, faults), (names, groups) = listed_cases(config), label_table(config)
     preparing = _Preparing(PlaneStore(store), config)
-    seen, findings = _read_all(cases, config, _with_groups(names, groups), progress, preparing)
+    prepare = None if faults else preparing
+    seen, findings = _read_all(cases, config, _with_groups(names, groups), progress, prepare)
     for warning in findings.warnings:
         log.warning("%s", warning)
     preparing.store.tell()
-    if findings.faults:
-        raise ConfigError.several(findings.faults)
+    if faults or findings.faults:
+        raise ConfigError.several((*faults, *findings.faults))
     hashes = {each.case.id: each.hashes for each in seen}
     return Cohort(tuple(cases), hashes, names or None, preparing.entries)
 
