@@ -1,6 +1,7 @@
 """`medp2p check`: all faults, and nothing written."""
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -98,3 +99,13 @@ def test_a_run_that_has_not_finished_an_epoch_has_no_model(run: Path) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.yaml", "nowhere.nii.gz"])
 def test_what_is_not_there_is_a_fault(tmp_path: Path, name: str) -> None:
     assert [fault.path for fault in medp2p.check(tmp_path / name)] == [str(tmp_path / name)]
+
+
+def test_a_missing_file_hides_no_fault_of_another_case(heads: Path, tmp_path: Path) -> None:
+    shutil.copytree(heads, tmp_path / "heads")
+    first, second, *_ = sorted(path for path in (tmp_path / "heads").iterdir() if path.is_dir())
+    (first / "ct.nii.gz").unlink()
+    (second / "mr.nii.gz").write_bytes((second / "mr.nii.gz").read_bytes()[:2000])
+    paths = [str(fault.path) for fault in medp2p.check(configuration(tmp_path, folder="heads"))]
+    assert str(second / "mr.nii.gz") in paths
+    assert any(path.startswith(str(first)) for path in paths)

@@ -64,7 +64,7 @@ def listed_cases(config: Config, *, split: str | None = None) -> tuple[list[Case
         FileError: The folder, or the list of cases, cannot be read.
     """
     cases, faults = _of_folder(config) if config.data.cases is None else _of_list(config, split)
-    wanted = [case for case in cases if split in (None, case.split) and _is_there(case)]
+    wanted = [case for case in cases if split in (None, case.split) and _is_there(case, config)]
     return sorted(wanted, key=lambda case: case.id), faults
 
 
@@ -124,8 +124,10 @@ def _masks(regions: tuple[Path, ...], body: Path | None) -> dict[str, Path]:
     return {**{f"regions {n}": path for n, path in enumerate(regions, 1)}, **({"body": body} if body else {})}
 
 
-def _is_there(case: Case) -> bool:
-    return all(path.exists() for path in (*case.files.values(), *case.regions, *([case.body] if case.body else [])))
+def _is_there(case: Case, config: Config) -> bool:
+    return set(config.data.channels) <= set(case.files) and all(
+        path.exists() for path in (*case.files.values(), *case.regions, *([case.body] if case.body else []))
+    )
 
 
 def _missing(case_id: str, files: Mapping[str, Path], place: Fault | None) -> Iterator[Fault]:
