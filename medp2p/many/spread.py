@@ -34,53 +34,58 @@ def spread(
 ) -> Generator[tuple[Case, Row | Medp2pError], None, None]:
     """As `each_case`, over workers; they end when the iterator does."""
     with connected(cluster, min(workers, len(cases))) as client:
-        arrived: SimpleQueue[Future] = SimpleQueue()
+        arrived: SimpleQueue[tuple[str, bytes | None]] = SimpleQueue()
         waiting = _submitted(client, begin, cases, arrived)
         while waiting:
-            future = _next(client, arrived, forever=cluster is not None)
-            case, _ = waiting.pop(future.key)
-            outcome = _outcome(client, future, name(case), forever=cluster is not None)
+            key, told = _next(client, arrived, forever=cluster is not None)
+            if key not in waiting:
+                continue  # its result was here before
+            case, future = waiting.pop(key)
+            outcome = _no_result(future, name(case)) if told is None else _result(told)
             future.release()  # held on to, it would be made again when its worker dies
             yield case, outcome
 
 
 def _submitted(
-    client: Client, begin: Callable[[], Any], cases: Sequence[Case], arrived: SimpleQueue[Future]
+    client: Client, begin: Callable[[], Any], cases: Sequence[Case], arrived: SimpleQueue[tuple[str, bytes | None]]
 ) -> dict[str, tuple[Case, Future]]:
+    """All cases, each with its future; what comes of them goes into the queue.
+
+    Results come as events, which the scheduler has before it gives their worker another case. Left with the worker
+    to be fetched, they would die with it, and the case be made twice.
+    """
     token, level = secrets.token_hex(8), logging.getLogger("medp2p").getEffectiveLevel()
+    client.subscribe_topic(token, lambda event: arrived.put(event[1]))
     waiting = {}
     for number, case in enumerate(cases):
-        future = client.submit(in_worker, token, begin, case, level, key=f"{token}-{number}", pure=False)
-        waiting[future.key] = (case, future)
-        future.add_done_callback(arrived.put)
+        key = f"{token}-{number}"
+        future = client.submit(_tell, token, key, begin, case, level, key=key, pure=False)
+        waiting[key] = (case, future)
+        future.add_done_callback(lambda done: arrived.put((done.key, None)))
     return waiting
 
 
-def _next(client: Client, arrived: SimpleQueue[Future], *, forever: bool) -> Future:
-    """The next future that is done."""
-    missed = 0
-    while True:
-        try:
-            return arrived.get(timeout=_POLL_S)
-        except Empty:
-            missed = 0 if _has_workers(client) or forever else missed + 1
-            _refuse_dead(client, missed)
+def _tell(token: str, key: str, begin: Callable[[], Any], case: object, level: int) -> None:
+    """What runs in a worker."""
+    from distributed import get_worker
+    from distributed.protocol.serialize import serialize_bytes
+
+    get_worker().log_event(token, (key, serialize_bytes(in_worker(token, begin, case, level))))
 
 
-def _outcome(client: Client, future: Future, name: str, *, forever: bool) -> Any:
-    """The row or refusal of a future that is done; what its worker logged is logged here."""
+def _result(told: bytes) -> Any:
+    """The row or refusal that a worker told; what it logged is logged here."""
+    from distributed.protocol.serialize import deserialize_bytes
+
+    outcome, said = deserialize_bytes(told)
+    say(said)
+    return unless_machine_failed(outcome)
+
+
+def _no_result(future: Future, name: str) -> FileError:
+    """The refusal of a case that killed its workers; whatever else ended it is raised."""
     from distributed import KilledWorker
 
-    missed = 0
-    while future.status not in ("error", "cancelled", "lost"):
-        try:
-            outcome, said = future.result(timeout=_POLL_S)
-        except TimeoutError:  # its worker died before it told: the case is being worked on again
-            missed = 0 if _has_workers(client) or forever else missed + 1
-            _refuse_dead(client, missed)
-        else:
-            say(said)
-            return unless_machine_failed(outcome)
     error = future.exception(timeout=_POLL_S) if future.status == "error" else None
     if isinstance(error, KilledWorker):
         refusal = FileError(
@@ -95,6 +100,17 @@ def _outcome(client: Client, future: Future, name: str, *, forever: bool) -> Any
     if error is not None:
         raise error
     raise _gone("the scheduler lost the work")
+
+
+def _next(client: Client, arrived: SimpleQueue[tuple[str, bytes | None]], *, forever: bool) -> tuple[str, bytes | None]:
+    """The key of the next case that is done, and what its worker told, if it did."""
+    missed = 0
+    while True:
+        try:
+            return arrived.get(timeout=_POLL_S)
+        except Empty:
+            missed = 0 if forever or _has_workers(client) else missed + 1
+            _refuse_dead(client, missed)
 
 
 def _tries(error: Any) -> int:

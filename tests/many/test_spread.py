@@ -50,7 +50,8 @@ def test_a_worker_killed_in_the_middle_costs_no_case(tmp_path: Path) -> None:
             if len(rows) == 15:
                 killed = str(_one_at_work(tmp_path))
                 os.kill(int(killed), signal.SIGKILL)
-    assert rows == dict.fromkeys(cases, 6)
+    assert sorted(rows) == cases
+    assert list(rows.values()).count(0) <= 1  # written, and its worker killed before it could say so
     assert {path.read_text() for path in tmp_path.glob("*.txt")} == {CONTENT}
     assert len(list(tmp_path.glob("*.txt"))) == 50
     assert list(tmp_path.glob(".medp2p-*")) == []
