@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medp2p.config import Config
 from medp2p.data.cases import Case, listed_cases
@@ -113,15 +113,22 @@ def _read_all(
     config: Config,
     names: Names,
     progress: Progress | None,
-    prepare: Callable[[LoadedCase], None] | None = None,
+    preparing: "_Preparing | None" = None,
 ) -> tuple[list[SeenCase], Findings]:
     """Every case, one after the other, so that only one is in memory; once one is refused none is prepared."""
     faults: list[Fault] = []
     warnings: list[str] = []
-    seen: list[SeenCase] = []
+    seen: dict[str, SeenCase] = {}
+    sound: dict[object, str] = {}
     for number, case in enumerate(cases):
         if progress:
             progress(number, len(cases), f"checking {case.id}")
+        files = _identity(case)
+        if files in sound:
+            seen[case.id] = replace(seen[sound[files]], case=case)
+            if preparing:
+                preparing.same(case, sound[files])
+            continue
         try:
             loaded = load_case(case, config, names)
         except Medp2pError as error:
@@ -133,13 +140,24 @@ def _read_all(
         faults += found.faults
         warnings += found.warnings
         if not found.faults:
-            seen.append(SeenCase.of(loaded, config))
-        if prepare and not faults and case.split == TRAIN:
-            prepare(loaded)
+            seen[case.id] = SeenCase.of(loaded, config)
+        if not found.faults and not found.warnings and files:
+            sound[files] = case.id
+        if preparing and not faults and case.split == TRAIN:
+            preparing(loaded)
     if progress:
         progress(len(cases), len(cases), "checking")
-    together = check_together(seen, config)
-    return seen, Findings((*faults, *together.faults), (*warnings, *together.warnings))
+    together = check_together(list(seen.values()), config)
+    return list(seen.values()), Findings((*faults, *together.faults), (*warnings, *together.warnings))
+
+
+def _identity(case: Case) -> object:
+    """What the system says of the files of a case: equal where two cases are links to the same, which is read once."""
+    paths = [*case.files.values(), *case.regions, *([case.body] if case.body else [])]
+    if len(case.regions) > 1 or not all(path.is_file() for path in paths):
+        return None
+    known = [path.stat() for path in paths]
+    return case.split, case.allow, *((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for each in known)
 
 
 class _Preparing:
@@ -159,6 +177,11 @@ class _Preparing:
             content={name: each for name, each in loaded.hashes.items() if name in made_of},
             place=os.fspath(next(iter(loaded.case.files.values())).parent.absolute()),
         )
+
+    def same(self, case: Case, other: str) -> None:
+        """A case of the same files as another one has its planes."""
+        if other in self.entries:
+            self.entries[case.id] = replace(self.entries[other], case=case.id)
 
     def _planes(self, loaded: LoadedCase) -> PreparedCase:
         from medp2p.data.transforms import prepare  # MONAI takes seconds to load: only where a case must be prepared

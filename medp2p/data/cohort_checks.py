@@ -86,7 +86,7 @@ def _repeated_images(seen: Sequence[SeenCase], channels: Sequence[str]) -> Itera
                 fix="remove one of the cases, or put both into one split",
             )
         if others and not apart:
-            yield f"{channel} of {first.case.id} is also in {', '.join(other.case.id for other, _ in others)}"
+            yield f"{channel} of {first.case.id} is also in {_listed([other.case.id for other, _ in others])}"
 
 
 def _unknown_regions(seen: Sequence[SeenCase], config: Config) -> Iterator[Fault]:
@@ -125,7 +125,7 @@ def _weightless(seen: Sequence[SeenCase], config: Config) -> Iterator[Fault]:
 def _empty_maps(seen: Sequence[SeenCase]) -> Iterator[str]:
     empty = [each.case.id for each in seen if each.empty]
     if empty:
-        yield f"no region at all in the label maps of {', '.join(empty)}"
+        yield f"no region at all in the label maps of {_listed(empty)}"
 
 
 def _absent_regions(seen: Sequence[SeenCase], config: Config) -> Iterator[str]:
@@ -133,6 +133,10 @@ def _absent_regions(seen: Sequence[SeenCase], config: Config) -> Iterator[str]:
     for name in config.regions.weights:
         if training and name in _regions_in(training) and not any(name in each.present for each in training):
             yield f"{name} has a weight, but no voxel in the cases to train on"
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _regions_in(seen: Sequence[SeenCase]) -> tuple[str, ...]:

@@ -4,23 +4,22 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.config import Config
 from medp2p.data.cases import Case
+from medp2p.data.region_files import Names, on_grid, read_region_file
 from medp2p.errors import Fault, FileError, Medp2pError
-from medp2p.io import image_stem, read_regions, read_volume
+from medp2p.io import read_volume
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
 from medp2p.regions import Regions
-from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
+from medp2p.volume import Volume
 
 T = TypeVar("T")
-Names = Mapping[Any, Any] | str | Path | None
-"""Label -> name, and `groups` if any; a label table's path, or the word of a known one; None: numbers are the names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,38 +91,8 @@ def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | N
 
 def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) -> Regions:
     path = case.regions[number]
-    regions = read_regions(path, None if number else names)
-    if number and len(regions.layers) == 1:
-        labels = [label for label in regions.names if label]
-        called = {label: _name_of_mask(path, case.id) for label in labels or [1]}
-        regions = (
-            Regions(regions.labels, regions.affine, called)
-            if set(labels) in ({1}, {255}, set())
-            else read_regions(path, names)
-        )
-    with naming(path):
-        return regions if grid is None else _on_grid(regions, grid)
-
-
-def _on_grid(regions: Regions, grid: Volume) -> Regions:
-    """The regions where they lie in a scan that they cover in part."""
-    if (
-        regions.shape == grid.shape
-        and corner_distance_mm(grid.shape, regions.affine, grid.affine) <= CORNER_TOLERANCE_MM
-    ):
-        return regions
-    layers = []
-    for layer in regions.layers:
-        whole = placed_on(layer.labels, regions.affine, grid, name="label map")
-        groups = {name: each for name, each in regions.groups.items() if set(each) <= set(layer.names.values())}
-        layers.append(Regions(whole, grid.affine, layer.names, groups=groups))
-    return Regions.combine(*layers)
-
-
-def _name_of_mask(path: Path, case_id: str) -> str:
-    """The name of a mask's file without the id of its case: `S01_lesions.nii.gz` of S01 is `lesions`."""
-    stem = image_stem(path)
-    return stem.replace(case_id, "").strip("_-. ") or stem
+    regions = read_region_file(path, names, further=number > 0, case=case.id)
+    return regions if grid is None else on_grid(regions, grid, path)
 
 
 def _read_body(path: Path, grid: Volume | None) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ import stat
 import numpy as np
 import pytest
 
+import medp2p.data.cohort
 import medp2p.data.transforms
 from medp2p.data.cohort import check_cohort, prepare_cohort
 from medp2p.errors import ConfigError, Medp2pError
@@ -176,6 +177,21 @@ def test_groups_of_a_label_table_may_have_a_weight(cohort, tmp_path):
 def test_a_label_table_that_is_refused_is_a_fault_of_its_own(cohort):
     (message,) = faults_of(masked(cohort, regions={"names": str(cohort / "nowhere.yaml")}))
     assert "nowhere.yaml" in message
+
+
+def test_cases_that_are_links_to_the_same_files_are_read_and_prepared_once(cohort, tmp_path, monkeypatch):
+    for number in range(50):
+        (cohort / f"L{number:02}").symlink_to(cohort / "S01", target_is_directory=True)
+    read, original = [], medp2p.data.cohort.load_case
+    monkeypatch.setattr(
+        "medp2p.data.cohort.load_case", lambda case, *rest: read.append(case.id) or original(case, *rest)
+    )
+    config = config_of(cohort, data=MASKS | {"split": {"test": 0, "validation": 0}})
+    made = prepare_cohort(config, store=tmp_path / "store")
+    assert read == ["L00", "S02", "S03", "S04"]
+    assert [entry.case for entry in made.entries()] == [case.id for case in made.cases]
+    assert len({entry.path for entry in made.entries()}) == 4
+    assert len(made.hashes) == 54
 
 
 def test_progress_is_told_about_every_case(cohort):
