@@ -2,7 +2,10 @@
 
 import json
 import logging
+import platform
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 
@@ -29,12 +32,22 @@ def check(target: str | PathLike[str], *, progress: Progress | None = None) -> l
         >>> print(*check("nowhere.nii.gz"))
         nowhere.nii.gz: there is no such file or folder. Fix: check the path as typed
     """
+    logger.debug("%s", _build())
     try:
         return list(_faults(Path(target), progress))
     except Medp2pError as error:
         if error.exit_code != Medp2pError.exit_code:
             raise
         return list(error.faults)
+
+
+def _build() -> str:
+    """Which builds are at work, without loading them."""
+    found = [f"Python {platform.python_version()}"]
+    for package in ("medp2p", "torch", "monai", "numpy", "SimpleITK", "pydicom"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return ", ".join(found)
 
 
 def is_run_folder(path: Path) -> bool:

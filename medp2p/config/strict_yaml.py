@@ -197,7 +197,7 @@ class _Reading:
         return str(int(key)) if isinstance(key, float) and key.is_integer() else str(key)
 
     def _scalar(self, node: Node, keys: KeyPath) -> YamlValue:
-        text, kind = str(node.value), str(node.tag).removeprefix(_TAG)
+        text, kind = self._letters(node, keys), str(node.tag).removeprefix(_TAG)
         if kind in ("int", "float"):
             return self._number(node, keys, text)
         if kind == "timestamp":
@@ -205,6 +205,16 @@ class _Reading:
         if kind == "null":
             return None
         return text.lower() == "true" if kind == "bool" else text
+
+    def _letters(self, node: Node, keys: KeyPath) -> str:
+        """The text of a scalar; JSON writes letters beyond 16 bits as two escapes, of which half is no letter."""
+        text = str(node.value)
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            whole = text.encode("utf-8", "replace").decode()
+            self._refuse(node, keys, f"half a letter in an escape (found {shown(whole)})", "write the letter itself")
+            return whole
 
     def _number(self, node: Node, keys: KeyPath, text: str) -> YamlValue:
         oddity = (

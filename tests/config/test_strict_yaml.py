@@ -24,7 +24,7 @@ MERGE_BOMB = "a: &a {x: 1}\n" + "\n".join(f"b{i}: &b{i} {{<<: [*a, *a]}}" for i 
         ("true", True), ("yes", "yes"), ("no", "no"), ("on", "on"), ("12:30:00", "12:30:00"), ("NA", "NA"),
         ("None", "None"), ("'007'", "007"),
         ("'2024-01-01'", "2024-01-01"), ("null", None), ("~", None), ("[1, two]", [1, "two"]), ("[1,two]", [1, "two"]),
-        ("1BA001", "1BA001"), ("a=b", "a=b"),
+        ("1BA001", "1BA001"), ("a=b", "a=b"), ('"\\ud83d\\ude00"', "😀"),
     ],
 )  # fmt: skip
 def test_a_value_is_what_it_looks_like(text: str, value: object) -> None:
@@ -51,6 +51,7 @@ def test_a_value_is_what_it_looks_like(text: str, value: object) -> None:
         ("a: !!python/object/apply:os.system [ls]", 1, "tag"),
         ("a: &x 1\nb: *x", 1, "anchor"),
         ("a: *x", 1, "alias"),
+        ('a: "b\\ud800"', 1, "half a letter"),
         ("%YAML 1.1\n---\na: 1", 2, "directive"),
         ("a: 1\n---\nb: 2", 2, "second document"),
         ("a: 1\n\tb: 2", 2, "no YAML"),
