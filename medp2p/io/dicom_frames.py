@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.dicom_elements import DicomHeader, Elements, read_dicom_header
 from medp2p.io.dicom_pixels import PixelLayout, check_length
-from medp2p.io.exact import open_regular
+from medp2p.io.exact import file_size, open_regular
 
 PathLike = str | os.PathLike[str]
 
@@ -40,6 +40,8 @@ class ImageFile:
     Attributes:
         path: The file.
         series: SeriesInstanceUID; empty where it is blank.
+        sop_class: UID of its kind.
+        sop_instance: UID of its own; empty where it is blank.
         modality: `CT`, `MR` or `PT`, by the kind of object.
         same: Hashes of what must be equal in a series: `patient`, `study`, `frame of reference`. Never shown.
         layout: How its pixels are stored.
@@ -50,6 +52,8 @@ class ImageFile:
 
     path: PathLike
     series: str
+    sop_class: str
+    sop_instance: str
     modality: str
     same: dict[str, str]
     layout: PixelLayout
@@ -81,6 +85,16 @@ class Frame:
     rescale: tuple[float, float] | None
 
 
+def read_header(path: PathLike) -> DicomHeader | None:
+    """The header of a file, None where it does not say that it is DICOM.
+
+    Raises:
+        FileError: It is damaged, or in a syntax that is not read.
+    """
+    with open_regular(path) as file:
+        return read_dicom_header(path, file, os.fstat(file.fileno()).st_size)
+
+
 def read_frames(path: PathLike) -> list[Frame] | str:
     """The frames of a DICOM file, or what it is instead: a word for the log.
 
@@ -88,9 +102,8 @@ def read_frames(path: PathLike) -> list[Frame] | str:
         FileError: It is damaged, or an image of a kind that is not read.
         GeometryError: An image that does not say where it lies.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        header = read_dicom_header(path, file, size)
+    size = file_size(path)
+    header = read_header(path)
     if header is None:
         return "no DICOM"
     modality = CLASSIC.get(header.sop_class) or ENHANCED.get(header.sop_class)
@@ -120,6 +133,8 @@ def _image_file(path: PathLike, header: DicomHeader, modality: str) -> ImageFile
     return ImageFile(
         path=path,
         series=elements.word(0x0020000E),
+        sop_class=header.sop_class,
+        sop_instance=elements.word(0x00080018),
         modality=modality,
         same={
             "patient": _hashed(elements.raw(0x00100010), elements.raw(0x00100020)),

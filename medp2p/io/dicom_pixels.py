@@ -158,22 +158,48 @@ def _fragments(path: PathLike, rest: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _unpacked(path: PathLike, layout: PixelLayout, frame: bytes) -> NDArray[Any]:
-    """One frame by SimpleITK, which sees a file that we wrote around it: nothing of the original header, no rescale."""
+    """One frame as it is stored, unsigned, shape (rows, columns)."""
+    try:
+        array = _run_lengths(layout, frame) if COMPRESSED[layout.syntax] == "RLE" else _by_simpleitk(layout, frame)
+    except (RuntimeError, ValueError, IndexError, struct.error):  # how pydicom and SimpleITK say that they cannot
+        array = np.empty(0)
+    if array.size != layout.rows * layout.columns or array.dtype.kind not in "ui":
+        raise FileError(
+            path, f"the pixels cannot be unpacked ({COMPRESSED[layout.syntax]})", fix="export the file again"
+        )
+    return np.asarray(array.reshape(layout.rows, layout.columns).astype(layout.raw_dtype))
+
+
+def _run_lengths(layout: PixelLayout, frame: bytes) -> NDArray[Any]:
+    """RLE by pydicom: GDCM gives up on small frames."""
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import RLELossless
+
+    options: dict[str, Any] = {
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "bits_allocated": layout.allocated,
+        "bits_stored": layout.allocated,
+        "pixel_representation": 0,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "number_of_frames": 1,
+        "pixel_keyword": "PixelData",
+    }
+    array, _ = get_decoder(RLELossless).as_array(encapsulate([frame]), **options)
+    return np.asarray(array)
+
+
+def _by_simpleitk(layout: PixelLayout, frame: bytes) -> NDArray[Any]:
+    """JPEG of all kinds by SimpleITK: it sees a file that we wrote around the frame, without the original header."""
     import SimpleITK as sitk
 
     with _hidden_file(_wrapped(layout, frame)) as name:
         reader = sitk.ImageFileReader()
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(name)
-        try:
-            array = sitk.GetArrayFromImage(reader.Execute())  # a copy: a view would outlive its image
-        except RuntimeError:
-            array = np.empty(0)
-    if array.size != layout.rows * layout.columns or array.dtype.kind not in "ui":
-        raise FileError(
-            path, f"the pixels cannot be unpacked ({COMPRESSED[layout.syntax]})", fix="export the file again"
-        )
-    return np.asarray(array.reshape(layout.rows, layout.columns).astype(layout.raw_dtype))
+        return np.asarray(sitk.GetArrayFromImage(reader.Execute()))  # a copy: a view would outlive its image
 
 
 @contextmanager
