@@ -29,7 +29,7 @@ class Header:
         sform_code: 0 where there is none; 1 scanner, 2 aligned, 3 Talairach, 4 MNI.
         qform: 4 x 4, mm, or None.
         qform_code: As `sform_code`.
-        space_unit: `mm`, or `unknown` where the file does not say; other units were converted.
+        space_unit: Of the file (`mm`, `meter`, `micron`, `unknown`), written back; the transforms here are in mm.
         time_unit: As the file says; it means nothing for one volume and is passed on.
     """
 
@@ -180,7 +180,7 @@ class Volume:
         given, known = self.header, bool(self.header.sform_code or self.header.qform_code)
         image.set_sform(given.sform if known else self.affine, given.sform_code if known else 1)
         image.set_qform(given.qform if known else self.affine, given.qform_code if known else 1)
-        image.header.set_xyzt_units(given.space_unit, given.time_unit)
+        image.header.set_xyzt_units("unknown" if given.space_unit == "unknown" else "mm", given.time_unit)
         return image
 
     @classmethod
