@@ -181,10 +181,10 @@ def _all_frames(path: PathLike, progress: Progress | None) -> list[Frame]:
                 progress(done, len(files), "headers")
     left_out = ", ".join(f"{count} x {what}" for what, count in sorted(others.items()))
     if not found:
-        raise FileError(path, "no CT or MR image in this folder", found=left_out or "no file",
+        raise FileError(path, "no CT or MR image here", found=left_out or "no file",
                         fix="give the folder that directly holds the slices")  # fmt: skip
     if left_out:
-        logger.info("%s: left out: %s", path, left_out)
+        logger.info("left out of the DICOM files: %s", left_out)
     return found
 
 
@@ -235,7 +235,7 @@ def _check_one(path: PathLike, frames: list[Frame]) -> None:
             raise FileError(path, f"one series with images of several {several}", found=count, expected="one",
                             fix="leave one of them in the folder")  # fmt: skip
     if any(frame.file.mosaic for frame in frames):
-        logger.warning("%s: a mosaic of slices is read as the one picture that it is; unfold it for a volume", path)
+        logger.warning("a DICOM mosaic of slices is read as the one picture that it is; unfold it for a volume")
     if any(frame.file.inverted for frame in frames):
         logger.warning(
             "%s: MONOCHROME1: numbers are kept as stored, although low ones are meant to be shown white", path

@@ -67,7 +67,7 @@ def write_series(
     if head is None:
         raise FileError(found.frames[0].file.path, "the file changed while it was read", fix="try again")
     if head.elements.word(0x00280301) == "YES":
-        logger.warning("%s: the source has annotations burned into its pixels", source)
+        logger.warning("the DICOM source has annotations burned into its pixels")
     base = _base(found, head, model_sha256, hu=hu, keep_identity=keep_identity)
     stored = _stored(volume.voxels, base, hu=hu)
     digits = max(4, len(str(len(found.frames))))

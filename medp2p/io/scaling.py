@@ -31,6 +31,8 @@ def scaled(path: str | PathLike[str], raw: NDArray[Any], slope: float, intercept
         >>> scaled("a.nii", np.array([[[1, 2]]], np.int16), 0.5, -1024.0).tolist()
         [[[-1023.5, -1023.0]]]
     """
+    if raw.dtype.kind != "f" and slope == 1 and intercept == 0:
+        return raw
     smallest, largest = float(raw.min()), float(raw.max())
     ends = np.array([smallest, largest]) * slope + intercept
     if raw.dtype.kind == "f" and not np.isfinite([smallest, largest]).all():

@@ -309,7 +309,11 @@ REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
     "bits": ({"change": set_(BitsStored=20)}, FILE, "nothing sensible"),
     "no_rows": ({"change": set_(Rows=0)}, FILE, "nothing sensible"),
     "frames": ({"change": set_(NumberOfFrames=2)}, FILE, "not as many|several frames"),
-    "all_scouts": ({"change": set_(ImageType_all=["ORIGINAL", "PRIMARY", "LOCALIZER"])}, FOLDER, "no CT or MR image"),
+    "all_scouts": (
+        {"change": set_(ImageType_all=["ORIGINAL", "PRIMARY", "LOCALIZER"])},
+        FOLDER,
+        "no CT or MR image here",
+    ),
 }
 
 
@@ -346,7 +350,7 @@ def test_a_file_named_dcm_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_says_so(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
-    with pytest.raises(FileError, match="s: no CT or MR image in this folder"):
+    with pytest.raises(FileError, match="s: no CT or MR image here"):
         read_volume(tmp_path / "s")
 
 
