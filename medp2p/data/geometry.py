@@ -146,11 +146,19 @@ def to_planes(
         >>> to_planes(np.full((2, 4, 3), 7.0), grid).shape
         (3, 2, 2)
     """
-    kind = array_ras.dtype if nearest else np.float32
-    planes = np.empty((grid.count, *grid.size), kind)
-    for index, native in enumerate(native_planes(array_ras, grid)):
-        planes[index] = prepared_plane(native if mapping is None else mapping(native), grid, nearest=nearest)
+    planes = np.empty((grid.count, *grid.size), array_ras.dtype if nearest else np.float32)
+    for index, plane in enumerate(each_plane(array_ras, grid, nearest=nearest, mapping=mapping)):
+        planes[index] = plane
     return planes
+
+
+def each_plane(
+    array_ras: Array, grid: PlaneGrid, *, nearest: bool = False, mapping: Mapping | None = None
+) -> Iterator[NDArray[Any]]:
+    """The planes of `to_planes` one after the other, each of shape (H, W), so that they need not all be held."""
+    for native in native_planes(array_ras, grid):
+        mapped = native if mapping is None else mapping(native)
+        yield _resampled(mapped, grid.native_spacing, grid.size, grid.spacing, nearest, smooth=True)
 
 
 def from_planes(
@@ -189,11 +197,6 @@ def from_planes(
     return volume
 
 
-def prepared_plane(native: Array, grid: PlaneGrid, *, nearest: bool = False) -> Array:
-    """One plane as scanned, (H, W), at the prepared spacing."""
-    return _resampled(native, grid.native_spacing, grid.size, grid.spacing, nearest, smooth=True)
-
-
 def _resampled(
     plane: Array,
     spacing: tuple[float, float],
@@ -213,16 +216,33 @@ def _resampled(
         )
         return plane[np.ix_(rows, columns)]
     values = np.ascontiguousarray(plane, np.float32)
-    if not same[0]:
-        values = linear_matrix(plane.shape[0], size[0], steps[0], smooth=smooth) @ values
-    if not same[1]:
-        values = values @ linear_matrix(plane.shape[1], size[1], steps[1], smooth=smooth).T
+    for axis in (1, 0):
+        if not same[axis]:
+            values = _mixed(values, linear_taps(plane.shape[axis], size[axis], steps[axis], smooth=smooth), axis)
     return values
 
 
+Taps = tuple[NDArray[np.intp], NDArray[np.float32]]
+"""Which samples make each new one, and their weights; both of shape (taps, new samples)."""
+
+
+def _mixed(values: NDArray[np.float32], taps: Taps, axis: int) -> NDArray[np.float32]:
+    """Each new row or column as a weighted sum of old ones.
+
+    Additions one after the other, not a product of matrices: that is slower here, and rounds otherwise with other
+    numbers of threads.
+    """
+    mixed: NDArray[np.float32] | None = None
+    for places, weights in zip(*taps, strict=True):
+        part = np.take(values, places, axis=axis)
+        part *= weights if axis else weights[:, None]
+        mixed = part if mixed is None else np.add(mixed, part, out=mixed)
+    return values if mixed is None else mixed
+
+
 @lru_cache(maxsize=64)
-def linear_matrix(n_in: int, n_out: int, step: float, *, smooth: bool = True) -> NDArray[np.float32]:
-    """Linear resampling of one axis as a matrix (n_out, n_in); every row sums to 1.
+def linear_taps(n_in: int, n_out: int, step: float, *, smooth: bool = True) -> Taps:
+    """Linear resampling of one axis: each new sample is a sum of few old ones, whose weights sum to 1.
 
     The centres of both extents lie upon each other and the first and last value go on beyond the ends, so a constant
     stays constant. When shrinking, the triangle is widened to the new spacing, so that fine detail is averaged
@@ -235,19 +255,20 @@ def linear_matrix(n_in: int, n_out: int, step: float, *, smooth: bool = True) ->
         smooth: Whether to widen the triangle when shrinking.
 
     Examples:
-        >>> linear_matrix(4, 2, 2.0, smooth=False).tolist()
-        [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+        >>> places, weights = linear_taps(4, 2, 2.0, smooth=False)
+        >>> places.tolist(), weights.tolist()
+        ([[0, 2], [1, 3]], [[0.5, 0.5], [0.5, 0.5]])
     """
     centres = _centres(n_in, n_out, step)
     reach = max(1.0, step) if smooth else 1.0
-    taps = np.arange(int(np.floor(-reach)), int(np.ceil(reach)) + 2)
-    places = np.floor(centres)[:, None] + taps
-    weights = np.clip(1.0 - np.abs(places - centres[:, None]) / reach, 0.0, None)
-    matrix = np.zeros((n_out, n_in))
-    np.add.at(matrix, (np.arange(n_out)[:, None], np.clip(places, 0, n_in - 1).astype(int)), weights)
-    rows: NDArray[np.float32] = (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
-    rows.flags.writeable = False
-    return rows
+    places = np.floor(centres) + np.arange(-int(np.ceil(reach)), int(np.ceil(reach)) + 2)[:, None]
+    weights = np.clip(1.0 - np.abs(places - centres) / reach, 0.0, None)
+    used = weights.any(axis=1)
+    weights = (weights[used] / weights.sum(axis=0)).astype(np.float32)
+    taps = np.clip(places[used], 0, n_in - 1).astype(np.intp), weights
+    for array in taps:
+        array.flags.writeable = False
+    return taps
 
 
 def _nearest(n_in: int, n_out: int, step: float) -> NDArray[np.intp]:

@@ -1,11 +1,12 @@
 """A case as training sees it: whole planes in 16 bits, and the weight of every pixel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.data.geometry import PlaneGrid
 from medp2p.data.intensity import Limits
 from medp2p.errors import ConfigError
 
@@ -37,21 +38,29 @@ class PreparedCase:
     @classmethod
     def of(
         cls,
-        channels: Mapping[str, NDArray[np.float32]],
+        grid: PlaneGrid,
+        channels: Mapping[str, Iterable[NDArray[np.float32]]],
         weights: NDArray[np.float32] | None,
         limits: Mapping[str, Limits],
-        spacing_mm: tuple[float, float] = (1.0, 1.0),
     ) -> "PreparedCase":
-        """The planes of each channel, (N, H, W) within [-1, 1], in the order that they shall have, and their weights.
+        """The planes of each channel, (H, W) within [-1, 1], in the order that channels shall have, and their weights.
+
+        Args:
+            grid: How the scan was cut.
+            channels: Its planes one after the other, so that they need not all be held as float32.
+            weights: Of every pixel, shape (N, H, W); None: they all weigh 1.
+            limits: What each channel's map was fitted to.
 
         Raises:
             ConfigError: More than 256 different weights.
         """
-        names, (count, height, width) = tuple(channels), next(iter(channels.values())).shape
-        images = np.empty((count, len(names), height, width), np.int16)
+        names, spacing_mm = tuple(channels), grid.spacing
+        images = np.empty((grid.count, len(names), *grid.size), np.int16)
+        steps = np.empty(grid.size, np.float32)
         for number, planes in enumerate(channels.values()):
             for index, plane in enumerate(planes):
-                images[index, number] = np.rint(plane * STEPS)
+                np.multiply(plane, STEPS, out=steps)
+                images[index, number] = np.rint(steps, out=steps)
         if weights is None:
             return cls(names, images, None, np.ones(1, np.float32), limits, spacing_mm)
         table = np.unique(weights)

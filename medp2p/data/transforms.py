@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from medp2p.body import find_body
 from medp2p.config import Config
 from medp2p.data.cohort_checks import weights_of
-from medp2p.data.geometry import PlaneGrid, to_planes
+from medp2p.data.geometry import PlaneGrid, each_plane, to_planes
 from medp2p.data.intensity import HIGH, LOW, IntensityMap
 from medp2p.data.loading import LoadedCase
 from medp2p.data.prepared import PreparedCase
@@ -151,8 +151,8 @@ class PlanesOfScansd(ChannelTransform):
         """The prepared case, and where it comes from."""
         grid = PlaneGrid.of(data[CASE].grid, self.plane, self.spacing_mm)
         weight = to_planes(_array(data[WEIGHT]), grid, nearest=True) if WEIGHT in data else None
-        channels = {name: to_planes(_array(data[name]), grid) for name in self.names}
-        return {CASE: data[CASE], PREPARED: PreparedCase.of(channels, weight, data[LIMITS], grid.spacing)}
+        channels = {name: each_plane(_array(data[name]), grid) for name in self.names}
+        return {CASE: data[CASE], PREPARED: PreparedCase.of(grid, channels, weight, data[LIMITS])}
 
 
 def tensor_of(voxels: NDArray[Any], affine: NDArray[np.float64]) -> MetaTensor:
