@@ -106,16 +106,17 @@ def write_entry(path: Path, case: str, key: str, made_of: Mapping[str, Any], pre
 
 
 def read_entry(path: Path) -> Entry | None:
-    """What a file holds; None where there is none, or it is damaged in any way."""
+    """What a file holds; None where there is none, it is damaged in any way, or of another form than ours."""
     try:
         with path.open("rb") as file:
-            text = _description(file) if _is_whole(file) else b""
-    except OSError:
+            return _entry(path, json.loads(_description(file))) if _is_whole(file) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not text:
-        return None
-    described = json.loads(text)
+
+
+def _entry(path: Path, described: Mapping[str, Any]) -> Entry:
     count, _, height, width = described["shape"]
+    row_mm, column_mm = described["spacing_mm"]
     return Entry(
         path=path,
         case=described["case"],
@@ -124,7 +125,7 @@ def read_entry(path: Path) -> Entry | None:
         count=count,
         channels=tuple(described["channels"]),
         size=(height, width),
-        spacing_mm=tuple(described["spacing_mm"]),
+        spacing_mm=(row_mm, column_mm),
         table=np.array(described["table"], np.float32),
         has_weights=described["has_weights"],
         limits={name: Limits(low, high) for name, (low, high) in described["limits"].items()},

@@ -1,3 +1,4 @@
+import hashlib
 import logging
 import shutil
 import stat
@@ -105,6 +106,13 @@ def test_a_file_that_is_no_entry_counts_as_none(tmp_path):
     (tmp_path / "a.planes").write_bytes(bytes(500))
     assert read_entry(tmp_path / "a.planes") is None
     assert read_entry(tmp_path / "b.planes") is None
+
+
+def test_a_whole_file_of_another_form_counts_as_none(tmp_path):
+    text = b'{"case": "S01"}'
+    content = text + len(text).to_bytes(8, "little")
+    (tmp_path / "a.planes").write_bytes(content + hashlib.sha256(content).digest())
+    assert read_entry(tmp_path / "a.planes") is None
 
 
 def test_an_entry_that_is_gone_is_named(tmp_path):
