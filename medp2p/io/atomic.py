@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from medp2p.errors import FileError, Medp2pError, OutputExistsError
+from medp2p.io.exchange import exchanged
 from medp2p.io.machine import file_error
 
 if sys.platform != "win32":  # there, an open file cannot be removed anyway
@@ -326,15 +327,12 @@ def _refuse_folder(target: Path, *, overwrite: bool, replaces: Callable[[str], b
 
 
 def _move_folder(temporary: Path, target: Path) -> None:
-    """Rename over nothing or an empty folder; a full one steps aside first and goes when the new one is in place."""
-    if sys.platform != "win32" or not target.exists():
-        try:
-            temporary.replace(target)
-        except OSError:
-            if not target.is_dir():
-                raise
-        else:
-            return
+    """Rename over nothing or an empty folder; with a full one it changes places, and what was there goes."""
+    if not target.exists() or (sys.platform != "win32" and not any(target.iterdir())):
+        temporary.replace(target)
+        return
+    if exchanged(temporary, target):
+        return
     aside = _temporary_name(target.parent)
     target.replace(aside)
     try:

@@ -159,6 +159,7 @@ def write_pair(
         if overwrite:
             Path(path).unlink(missing_ok=True)
 
+    refuse_existing(path, overwrite=overwrite)
     refuse_existing(data, overwrite=overwrite)
     made = False
     try:

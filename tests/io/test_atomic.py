@@ -203,3 +203,56 @@ def test_temporary_files_of_another_machine_go_only_under_a_lock(tmp_path: Path)
     assert sweep_stale(tmp_path) == 0
     assert sweep_stale(tmp_path, exclusive=True) == 1
     assert sweep_stale(tmp_path / "missing") == 0
+
+
+KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from medp2p.io.atomic import atomic_folder, write_bytes, sweep_stale
+folder, when = Path(sys.argv[1]), int(sys.argv[2])
+events = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
+seen = 0
+def hook(event, arguments):
+    global seen
+    if event in events and str(folder) in repr(arguments):
+        seen += 1
+        if seen == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+write_bytes(folder / "a.bin", b"new" * 100_000)
+with atomic_folder(folder / "series", overwrite=True) as made:
+    for name in "12":
+        (made / name).write_bytes(b"new" * 1000)
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_and_never_a_half(tmp_path: Path) -> None:
+    code = -signal.SIGKILL
+    for when in range(1, 60):
+        folder = tmp_path / str(when)
+        folder.mkdir()
+        write_bytes(folder / "a.bin", b"old" * 100_000)
+        with atomic_folder(folder / "series") as made:
+            (made / "1").write_bytes(b"old" * 1000)
+        code = subprocess.run([sys.executable, "-c", KILLED_AT, folder, str(when)], check=False).returncode
+        assert code in (0, -signal.SIGKILL)
+        assert (folder / "a.bin").read_bytes() in (b"old" * 100_000, b"new" * 100_000)
+        assert {p.name: p.read_bytes() for p in (folder / "series").iterdir()} in (
+            {"1": b"old" * 1000},
+            {"1": b"new" * 1000, "2": b"new" * 1000},
+        )
+        sweep_stale(folder)
+        assert names(folder) == ["a.bin", "series"]
+        if code == 0:
+            break
+    assert code == 0
+
+
+def test_folders_change_places_without_the_systems_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medp2p.io.atomic.exchanged", lambda first, second: False)
+    for text in ("old", "new"):
+        with atomic_folder(tmp_path / "s", overwrite=True) as folder:
+            (folder / text).write_text(text)
+    assert names(tmp_path / "s") == ["new"]
+    assert names(tmp_path) == ["s"]

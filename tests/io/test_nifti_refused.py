@@ -224,10 +224,19 @@ def outcome(path: Path) -> tuple[Volume | None, str]:
         return None, str(error)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=8))
-def test_a_scrambled_header_is_read_or_refused_in_one_line(tmp_path: Path, damage: list[tuple[int, int]]) -> None:
-    content = bytearray(good("f4"))
+def good_nifti2() -> bytes:
+    return bytes(nib.Nifti2Image(np.ones(SHAPE, "f4"), AFFINE).to_bytes())
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([good("f4"), good_nifti2()]),
+    st.lists(st.tuples(st.integers(0, 543), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_a_scrambled_header_is_read_or_refused_in_one_line(
+    tmp_path: Path, original: bytes, damage: list[tuple[int, int]]
+) -> None:
+    content = bytearray(original)
     for position, value in damage:
         content[position] = value
     (tmp_path / "a.nii").write_bytes(content)
