@@ -1,38 +1,53 @@
 """`medp2p evaluate --run`: the held-out cases of a run, translated by its model and scored."""
 
-import logging
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from medp2p.data.cases import find_cases
-from medp2p.errors import ConfigError
-from medp2p.evaluation import Scores, write_evaluation
+from medp2p.config import Config
+from medp2p.data.cases import Case, find_cases
+from medp2p.device import device_of_worker
+from medp2p.errors import ConfigError, Fault, Medp2pError, fault
+from medp2p.evaluation import Scores
+from medp2p.evaluation.unfinished import CaseResult, Unfinished
+from medp2p.evaluation.written import write_evaluation
+from medp2p.many import each_case, is_plain_loop, worker_number
+from medp2p.many.shard import shard
 from medp2p.training.papers import config_with_places
 from medp2p.training.validation import HeldOut
+from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.translator import Progress, Translator
 
-logger = logging.getLogger(__name__)
+PathLike_ = str | PathLike[str]
 
 
 def evaluate_run(
-    run: str | PathLike[str],
+    run: PathLike_,
     *,
-    output: str | PathLike[str],
+    output: PathLike_,
     split: str = "test",
     device: str = "auto",
     precision: str = "auto",
     overwrite: bool = False,
+    workers: int = 1,
+    cluster: str | None = None,
+    shard_of: str | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Translates the held-out cases of a run and scores them.
 
     Args:
         run: The run folder.
-        output: The folder to write scores and report into.
+        output: The folder to write scores and report into; the same work unfinished there goes on.
         split: `test` or `validation`; `train` says how well it knows what it learnt.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `auto`, `fp32` or `bf16`.
         overwrite: Replace scores that are there.
+        workers: Processes on this machine, or jobs on a cluster, that share the cases; see `medp2p.many`.
+        cluster: `slurm`, or the address of a dask scheduler; None is this machine.
+        shard_of: `i/n` for part i of n of the cases, i from 1.
         progress: Called with done, total and what is being done.
 
     Returns:
@@ -40,19 +55,72 @@ def evaluate_run(
 
     Raises:
         ConfigError: The run held out no such cases.
-        Medp2pError: The run, its scans or the output cannot be used.
+        Medp2pError: The run, its scans or the output cannot be used. Every other case is scored first.
     """
     folder = Path(run)
     config = config_with_places(folder)
-    cases = [case for case in find_cases(config) if case.split == split]
+    cases = shard(tuple(case for case in find_cases(config) if case.split == split), shard_of)
     if not cases:
         raise ConfigError(run, "the run has no cases of this split", key="--split", found=split,
                           fix="name a split that has cases (test, validation or train)")  # fmt: skip
-    translator = Translator.load(folder, device=device, precision=precision)
-    held_out = HeldOut(cases, config)
-    scores = held_out.score(translator, progress or (lambda done, total, what: None))
-    if scores is None:
-        raise ConfigError(run, "nothing was scored", fix="give a run with held-out cases")
-    said = {"sha256": translator.sha256, "precision": translator.precision, "split": split}
-    write_evaluation(Path(output), scores, provenance=said, overwrite=overwrite)
+    header = read_header(model_path(folder))
+    said = {"sha256": header.sha256, "description_sha256": header.description_sha256, "split": split}
+    unfinished = Unfinished.start(output, {**said, "precision": precision, "shard": shard_of}, overwrite=overwrite)
+    alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)
+    work = _Work(folder, config, device, precision, unfinished, progress if alone else None)
+    results: list[CaseResult] = []
+    faults: list[Fault] = []
+    try:
+        with closing(each_case(work.begin, cases, workers=workers, cluster=cluster, name=_name)) as outcomes:
+            for done, (_, outcome) in enumerate(outcomes, 1):
+                if progress and not alone:
+                    progress(done, len(cases), "translating and scoring")
+                if isinstance(outcome, Medp2pError):
+                    faults += outcome.faults
+                else:
+                    results += outcome
+        if not results:
+            raise ConfigError.several(faults or [_nothing(run, split)])
+    except Medp2pError:
+        unfinished.give_up()
+        raise
+    scores = Scores.combine([result.scores for result in results], provenance=said, refused=map(str, faults))
+    write_evaluation(unfinished.output, scores, [result.pictures for result in results])
+    unfinished.finish()
+    if faults:
+        raise ConfigError.several(faults)
     return scores
+
+
+def _nothing(run: PathLike_, split: str) -> Fault:
+    return fault(run, "no case could be scored", key="--split", found=split, fix="see the warnings above")
+
+
+def _name(case: Case) -> str:
+    return case.id
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with every case; it travels to workers, where it begins by loading the model."""
+
+    run: Path
+    config: Config
+    device: str
+    precision: str
+    unfinished: Unfinished
+    progress: Progress | None
+
+    def begin(self) -> Callable[[Case], list[CaseResult]]:
+        device = device_of_worker(self.device, worker_number())
+        translator = Translator.load(self.run, device=device, precision=self.precision)
+        held_out = HeldOut((), self.config)
+        tell = self.progress or (lambda done, total, what: None)
+
+        def work(case: Case) -> list[CaseResult]:
+            def told(done: int, total: int, what: str) -> None:
+                tell(done, total, f"{what} {case.id}")
+
+            return held_out.results_of(case, translator, told, self.unfinished)
+
+        return work

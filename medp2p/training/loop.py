@@ -119,14 +119,16 @@ def _check(run: Fit, values: dict[str, float], batch: SliceBatch) -> None:
     now = run.progressed
     where = f"epoch {now.epoch}, step {now.step + 1} (slices {_named(batch)})"
     check_finite(values, where=where)
-    for network in (run.generator, run.discriminator):
-        norms = torch._foreach_norm([parameter.detach() for parameter in network.parameters()])
-        if not math.isfinite(float(torch.stack([norm.float() for norm in norms]).sum())):
+    for optimizer in (run.update.optimizer_g, run.update.optimizer_d):
+        numbers = [parameter.detach() for group in optimizer.param_groups for parameter in group["params"]]
+        numbers += [value for state in optimizer.state.values() for value in state.values() if value.ndim]
+        largest = torch._foreach_norm(numbers, ord=math.inf)
+        if not math.isfinite(float(torch.stack([value.float() for value in largest]).max())):
             raise TrainingError(
                 None,
                 f"training diverged at {where}",
-                found="weights that are not finite",
-                fix="lower training.learning_rate; the last finite state is kept",
+                found="weights, or what the optimiser remembers of gradients, that are not finite",
+                fix="lower training.learning_rate or loss.l1_weight; the last finite state is kept",
             )
 
 

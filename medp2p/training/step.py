@@ -1,16 +1,14 @@
 """One update of both networks, in the reference's order."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
 
 from medp2p.errors import ConfigError, TrainingError
 from medp2p.losses import adversarial_losses, check_weight, weighted_l1
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+from medp2p.training.optimiser import DenseOptimizer, OptimizerFactory, adam
 
 
 class Pix2PixUpdate:
@@ -58,8 +56,8 @@ class Pix2PixUpdate:
         self.adversarial_weight, self.l1_weight = adversarial_weight, l1_weight
         self.narrow = precision == "bf16"
         self.backward = backward
-        make = optimizer or _adam(learning_rate, betas, fused=self.device.type in ("cpu", "cuda"))
-        self.optimizer_g, self.optimizer_d = make(generator.parameters()), make(discriminator.parameters())
+        make = optimizer or adam(learning_rate, betas)
+        self.optimizer_g, self.optimizer_d = DenseOptimizer(generator, make), DenseOptimizer(discriminator, make)
 
     def __call__(
         self, source: Tensor, target: Tensor, weight: Tensor, *, total: Tensor | float | None = None
@@ -85,7 +83,7 @@ class Pix2PixUpdate:
         self.discriminator.train()
         fake = self._autocast(self.generator, source)
 
-        self.optimizer_d.zero_grad()
+        self.discriminator.zero_grad()
         loss_d_fake = self._judged(source, fake.detach(), real=False)
         loss_d_real = self._judged(source, target, real=True)
         loss_d = 0.5 * (loss_d_fake + loss_d_real)
@@ -93,7 +91,7 @@ class Pix2PixUpdate:
         self.optimizer_d.step()
 
         self.discriminator.requires_grad_(False)
-        self.optimizer_g.zero_grad()
+        self.generator.zero_grad()
         loss_adversarial = self._judged(source, fake, real=True)
         loss_l1 = weighted_l1(fake, target, weight, total=total)
         loss_g = self.adversarial_weight * loss_adversarial + self.l1_weight * loss_l1
@@ -107,8 +105,7 @@ class Pix2PixUpdate:
     def set_learning_rate(self, learning_rate: float) -> None:
         """The rate of both optimisers from the next step on."""
         for optimizer in (self.optimizer_g, self.optimizer_d):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
+            optimizer.set_learning_rate(learning_rate)
 
     def state_dict(self) -> dict[str, Any]:
         """What the optimisers remember; the networks have states of their own."""
@@ -151,13 +148,6 @@ def check_finite(losses: Mapping[str, Tensor | float], *, where: str) -> None:
             expected="finite losses",
             fix="lower training.learning_rate, or resume from the last state with it",
         )
-
-
-def _adam(learning_rate: float, betas: tuple[float, float], *, fused: bool) -> OptimizerFactory:
-    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        return Adam(parameters, lr=learning_rate, betas=betas, fused=fused)
-
-    return make
 
 
 def _known(key: str, name: str, known: list[str]) -> None:

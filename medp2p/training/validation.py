@@ -1,8 +1,9 @@
 """Validation: held-out scans through the very translation that users run, scored per region; the best weights kept."""
 
+import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,9 +14,13 @@ from medp2p.data.cases import Case
 from medp2p.data.cohort import label_table
 from medp2p.data.loading import LoadedCase, load_case
 from medp2p.device import Precision
-from medp2p.errors import ConfigError
-from medp2p.evaluation import Scores, evaluate, is_better, protocols, write_evaluation
-from medp2p.evaluation.figures import slice_strip
+from medp2p.errors import ConfigError, Medp2pError
+from medp2p.evaluation import Scores, is_better, protocols
+from medp2p.evaluation.case import Case as PreparedCase
+from medp2p.evaluation.case import prepare_case
+from medp2p.evaluation.pictures import CasePictures, pictures_of
+from medp2p.evaluation.unfinished import CaseResult, Unfinished
+from medp2p.evaluation.written import write_evaluation
 from medp2p.io.atomic import write_bytes
 from medp2p.networks import set_reference_habit
 from medp2p.training.checkpoint import Progressed
@@ -42,47 +47,82 @@ class HeldOut:
     cases: Sequence[Case]
     config: Config
 
-    def score(self, translator: Translator, progress: Progressing, each: "OnCase | None" = None) -> Scores | None:
-        """Translates and scores every case; None where there is none.
+    def score(self, translator: Translator, progress: Progressing) -> list[CaseResult]:
+        """Translates and scores every case.
 
         Args:
             translator: What translates.
             progress: Told about every batch of slices.
-            each: Told about every case with its predictions.
+
+        Returns:
+            Scores and pictures of each case and target that could be scored.
+        """
+        results: list[CaseResult] = []
+        for number, case in enumerate(self.cases, 1):
+            results += self.results_of(case, translator, _titled(progress, f"{number} of {len(self.cases)}, {case.id}"))
+        return results
+
+    def results_of(
+        self, case: Case, translator: Translator, progress: Progressing, unfinished: Unfinished | None = None
+    ) -> list[CaseResult]:
+        """Translates and scores one case.
+
+        Args:
+            case: Its files.
+            translator: What translates.
+            progress: Told about every batch of slices.
+            unfinished: Keeps what is done, and knows what was done before.
+
+        Raises:
+            Medp2pError: The files of the case are refused.
         """
         names, groups = label_table(self.config)
         table: dict[object, object] = {**names} | ({"groups": groups} if groups else {})
-        parts = []
-        for number, case in enumerate(self.cases, 1):
-            loaded = load_case(case, self.config, table or None)
-            sources = {name: loaded.volumes[name] for name in self.config.data.sources}
-            told = _titled(progress, f"{number} of {len(self.cases)}, {case.id}")
-            predicted = translator.translate_all(sources, progress=told)
-            for target in self.config.data.target:
-                parts.append(self._scored(loaded, target, predicted[target]))
-            if each:
-                each(loaded, predicted)
-        return Scores.combine(parts) if parts else None
+        loaded = load_case(case, self.config, table or None)
+        key = json.dumps(loaded.hashes, sort_keys=True)
+        targets = self.config.data.target
+        kept = [unfinished.get(self._name(case, target), key) for target in targets] if unfinished else [None]
+        done = [result for result in kept if result is not None]
+        if len(done) == len(targets):
+            return done
+        results = list(self._results(loaded, translator, progress))
+        for result in results:
+            if unfinished:
+                unfinished.put(result.scores.cases[0], key, result)
+        return results
 
-    def _scored(self, loaded: LoadedCase, target: str, predicted: Volume) -> Scores:
-        several = len(self.config.data.target) > 1
-        return evaluate(
+    def _results(self, loaded: LoadedCase, translator: Translator, progress: Progressing) -> Iterator[CaseResult]:
+        sources = {name: loaded.volumes[name] for name in self.config.data.sources}
+        predicted = translator.translate_all(sources, progress=progress)
+        for target in self.config.data.target:
+            try:
+                prepared = self._prepared(loaded, target, predicted[target])
+            except Medp2pError as error:  # a case whose checks were waived may be one that no protocol takes
+                logger.warning("%s is not scored: %s", loaded.case.id, error)
+                continue
+            facts = {f"{name}_sha256": sha for name, sha in loaded.hashes.items()}
+            pictures = pictures_of(prepared, sources[self.config.data.sources[0]])
+            yield CaseResult(prepared.scores(facts=facts), pictures)
+
+    def _name(self, case: Case, target: str) -> str:
+        return f"{case.id}.{target}" if len(self.config.data.target) > 1 else case.id
+
+    def _prepared(self, loaded: LoadedCase, target: str, predicted: Volume) -> PreparedCase:
+        known = loaded.regions.region_names if loaded.regions else ()
+        return prepare_case(
             predicted,
             loaded.volumes[target],
             loaded.regions,
             body=loaded.body,
-            weighted=weighted_regions(self.config),
+            weighted=[name for name in weighted_regions(self.config) if name in known],
             protocol=protocol_of(self.config, target),
-            case=f"{loaded.case.id}.{target}" if several else loaded.case.id,
+            case=self._name(loaded.case, target),
             patient=loaded.case.patient,
         )
 
 
 def _titled(progress: Progressing, title: str) -> Progressing:
     return lambda done, total, what: progress(done, total, f"{what} {title}")
-
-
-OnCase = Callable[[LoadedCase, Mapping[str, Volume]], None]
 
 
 def weighted_regions(config: Config) -> tuple[str, ...]:
@@ -143,42 +183,32 @@ class Validation:
         Raises:
             Interrupted: It was told to stop; nothing was changed.
         """
-        strips: list[bytes] = []
         generator.eval()
         if self._description.habit == "training":
             set_reference_habit(generator)
         translator = Translator(generator, self._description, device=self._device, precision=self.precision)
         try:
-            scores = self._held_out.score(
-                translator,
-                stopping(progress, stop),
-                lambda loaded, predicted: strips.append(self._strip(loaded, predicted)),
-            )
+            results = self._held_out.score(translator, stopping(progress, stop))
         finally:
             generator.train()
-        if scores is None:
+        if not results:
             write_model(self._folder / MODEL_FILE, generator.state_dict(), self._description)
             return
-        if strips:
-            (self._folder / "samples").mkdir(exist_ok=True)
-            for number, strip in enumerate(strips):
-                case = self._held_out.cases[number].id
-                write_bytes(self._folder / "samples" / f"epoch_{progressed.epoch:04d}_{case}.png", strip)
-        self._judge(generator, progressed, scores)
+        pictures = [result.pictures for result in results]
+        self._keep_samples(progressed.epoch, pictures)
+        self._judge(generator, progressed, Scores.combine([result.scores for result in results]), pictures)
 
-    def _strip(self, loaded: LoadedCase, predicted: Mapping[str, Volume]) -> bytes:
-        config = self._held_out.config
-        target, source = config.data.target[0], config.data.sources[0]
-        return slice_strip(
-            loaded.volumes[source],
-            predicted[target],
-            loaded.volumes[target],
-            regions=loaded.regions,
-            weighted=weighted_regions(config),
-            hu=config.intensity[target].hu,
-        )
+    def _keep_samples(self, epoch: int, pictures: Sequence[CasePictures]) -> None:
+        """The first picture of each case, a file for every validation."""
+        folder = self._folder / "samples"
+        folder.mkdir(exist_ok=True)
+        for case in pictures:
+            for picture in case.pictures[:1]:
+                write_bytes(folder / f"epoch_{epoch:04d}_{case.case}.png", picture.png)
 
-    def _judge(self, generator: nn.Module, progressed: Progressed, scores: Scores) -> None:
+    def _judge(
+        self, generator: nn.Module, progressed: Progressed, scores: Scores, pictures: Sequence[CasePictures]
+    ) -> None:
         """Keeps the weights where the deciding score is the best so far, or as long as there is none."""
         best_by = self._held_out.config.evaluation.best_by
         summary = {(row["region"], row["metric"]): row for row in scores.summary()}
@@ -205,4 +235,5 @@ class Validation:
         sha256 = write_model(self._folder / MODEL_FILE, generator.state_dict(), self._description)
         progressed.best, progressed.best_epoch = (value if better else None), progressed.epoch
         progressed.best_scores = progressed.scores
-        write_evaluation(self._folder / "validation", scores, provenance={"epoch": progressed.epoch, "sha256": sha256})
+        found = replace(scores, provenance={"epoch": progressed.epoch, "sha256": sha256})
+        write_evaluation(self._folder / "validation", found, pictures)

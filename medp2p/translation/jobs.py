@@ -207,23 +207,6 @@ def _series(given: PathLike_, target: Path, description: Description, *, dicom_o
     return Job(Path(given).name, {only: Path(given)}, {description.targets[0]: target}, dicom=True)
 
 
-def shard(jobs: tuple[Job, ...], part: str | None) -> tuple[Job, ...]:
-    """The share of a job array: part i of n, i from 1 to n.
-
-    Raises:
-        ConfigError: It is no part, such as `0/4` or `5/4`.
-    """
-    if part is None:
-        return jobs
-    first, _, count = part.partition("/")
-    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise ConfigError(None, "no part of the cases", key="--shard", found=part, expected="i/n with i from 1 to n",
-                          fix="write 1/4 for the first of four parts")  # fmt: skip
-    mine = jobs[int(first) - 1 :: int(count)]
-    logger.info("this is part %s of %s: %d of %d cases", first, count, len(mine), len(jobs))
-    return mine
-
-
 def refuse_output_folder(target: PathLike_) -> None:
     """Raise where the folder that many results shall go to is a file."""
     path = Path(target)

@@ -86,8 +86,16 @@ def write_model(path: Path, weights: Mapping[str, "torch.Tensor"], description: 
         "description_sha256": text_sha256(text),
         "note": "medp2p generator; makes synthetic images; research use only",
     }
-    write_bytes(path, save(tensors, metadata), overwrite=True)
+    write_bytes(path, _ordered(save(tensors, metadata)), overwrite=True)
     return digest.hexdigest()
+
+
+def _ordered(raw: bytes) -> bytes:
+    """The same file with its header in the order of names: the same model gives the same bytes."""
+    start = 8 + int.from_bytes(raw[:8], "little")
+    text = json.dumps(json.loads(raw[8:start]), sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(raw)[start:]))
 
 
 def read_header(path: Path) -> ModelHeader:

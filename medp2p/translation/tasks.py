@@ -12,7 +12,8 @@ from medp2p.device import device_of_worker
 from medp2p.errors import FileError, Medp2pError
 from medp2p.io.atomic import sweep_stale
 from medp2p.many import each_case, is_plain_loop, worker_number
-from medp2p.translation.jobs import Job, find_jobs, refuse_output_folder, shard
+from medp2p.many.shard import shard
+from medp2p.translation.jobs import Job, find_jobs, refuse_output_folder
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.one_scan import translate_job
 from medp2p.translation.translator import Progress, Translator

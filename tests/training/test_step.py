@@ -112,8 +112,8 @@ def test_a_step_in_bf16_is_near_that_in_fp32_and_keeps_weights_in_float32() -> N
 def test_the_discriminator_goes_first_and_learns_nothing_from_the_step_of_the_generator() -> None:
     update = small_update()
     moved = []
-    update.optimizer_d.register_step_post_hook(lambda *_: moved.append("discriminator"))
-    update.optimizer_g.register_step_post_hook(lambda *_: moved.append("generator"))
+    update.optimizer_d.optimizer.register_step_post_hook(lambda *_: moved.append("discriminator"))
+    update.optimizer_g.optimizer.register_step_post_hook(lambda *_: moved.append("generator"))
     gradients = []
 
     def backward(loss: Tensor) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from medp2p.errors import ConfigError, FileError, Medp2pError, ModelError, OutputExistsError
 from medp2p.io import read_volume, write_volume
+from medp2p.many.shard import shard
 from medp2p.translation import Translator, translate
-from medp2p.translation.jobs import Job, shard
+from medp2p.translation.jobs import Job
 from medp2p.volume import Volume
 from tests.translation.conftest import CT, MR, description, save
 
