@@ -1,10 +1,12 @@
 """`medp2p compare`."""
 
 import argparse
+from pathlib import Path
 
 from medp2p.cli.messages import say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_json, add_overwrite, add_verb
 
+FILES = ("compare.csv", "compare.json", "compare.html")
 DESCRIPTION = """Compares two evaluations of the same cases: paired differences per region and metric, with interval,
 test and how many patients gain. Cohorts or protocols that differ are refused."""
 
@@ -27,12 +29,11 @@ def run(options: argparse.Namespace) -> int:
     """Compares; prints the files written, or the comparison as JSON."""
     from medp2p.evaluation import compare
 
-    written = compare(options.first, options.second, options.output, overwrite=options.overwrite)
+    compare(options.first, options.second, options.output, overwrite=options.overwrite)
+    folder = Path(options.output)
     if options.json:
-        for path in written:
-            if path.suffix == ".json":
-                say_text(path.read_text(encoding="utf-8"))
+        say_text((folder / "compare.json").read_text(encoding="utf-8"))
     else:
-        for path in written:
-            say_result(str(path))
+        for name in FILES:
+            say_result(str(folder / name))
     return 0

@@ -1,15 +1,17 @@
 """`medp2p evaluate`."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medp2p.cli.messages import say_result, say_text
-from medp2p.cli.parser import Parser, add_common, add_device, add_json, add_many, add_overwrite, add_verb, many_of
+from medp2p.cli.messages import say_faults, say_result, say_text
+from medp2p.cli.parser import Parser, add_common, add_device, add_json, add_many, add_overwrite, add_verb
 from medp2p.cli.progress import Progress
+from medp2p.errors import Fault
 
 PROTOCOLS = ("auto", "synthrad2023", "synthrad2025", "mr", "mr_raw", "skimage", "monai")
-FILES = ("scores.csv", "summary.csv", "scores.json", "report.html")
+FILES = ("scores.csv", "summary.csv", "scores.json", "report.html", "viewer.html")
 DESCRIPTION = """Scores predicted scans against acquired ones, per case, region and metric; or the held-out cases of a
 run.
 
@@ -52,21 +54,10 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Scores; prints the files written, or the scores as JSON."""
+    """Scores; prints the files written, or the scores as JSON. Cases that were refused are said after the others."""
     _refuse_mixtures(options)
     with Progress(quiet=options.quiet) as progress:
-        shared: dict[str, Any] = {
-            "output": options.output,
-            "viewer": options.viewer,
-            "overwrite": options.overwrite,
-            "progress": progress,
-            **many_of(options),
-            **({"shard_of": options.shard} if options.shard else {}),
-        }
-        if options.model:
-            _score_run(options, shared)
-        else:
-            _score_files(options, shared)
+        faults = _score_run(options, progress) if options.model else _score_files(options, progress)
     folder = Path(options.output)
     if options.json:
         say_text((folder / "scores.json").read_text(encoding="utf-8"))
@@ -74,30 +65,52 @@ def run(options: argparse.Namespace) -> int:
         for name in FILES:
             if (folder / name).exists():
                 say_result(str(folder / name))
-    return 0
+    say_faults(faults)
+    return 2 if faults else 0
 
 
-def _score_run(options: argparse.Namespace, shared: dict[str, Any]) -> None:
+def _score_run(options: argparse.Namespace, progress: Progress) -> Sequence[Fault]:
     from medp2p.training import evaluate_run
 
-    split = options.split or "test"
-    evaluate_run(options.model, split=split, device=options.device, precision=options.precision, **shared)
+    evaluate_run(
+        options.model,
+        output=options.output,
+        split=options.split or "test",
+        device=options.device,
+        precision=options.precision,
+        overwrite=options.overwrite,
+        progress=progress,
+        **_given(options, "viewer", "shard", "cluster", "workers"),
+    )
+    return ()
 
 
-def _score_files(options: argparse.Namespace, shared: dict[str, Any]) -> None:
+def _score_files(options: argparse.Namespace, progress: Progress) -> Sequence[Fault]:
     from medp2p.evaluation import evaluate_files
 
-    weighted = [name.strip() for name in (options.weighted or "").split(",") if name.strip()]
-    evaluate_files(
+    done = evaluate_files(
         options.predicted,
         options.reference,
         regions=options.regions,
         body=options.body,
+        output=options.output,
         names=options.names,
-        weighted=weighted,
+        weighted=[name.strip() for name in (options.weighted or "").split(",") if name.strip()],
         protocol=options.protocol,
-        **shared,
+        viewer=options.viewer,
+        overwrite=options.overwrite,
+        workers=options.workers,
+        progress=progress,
+        **_given(options, "shard", "cluster"),
     )
+    return done.faults
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Keywords of options that were given."""
+    values = {name: getattr(options, name) for name in names}
+    keyword = {"shard": "shard_of"}
+    return {keyword.get(name, name): value for name, value in values.items() if value not in (None, False, 1)}
 
 
 def _refuse_mixtures(options: argparse.Namespace) -> None:

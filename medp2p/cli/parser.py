@@ -147,12 +147,6 @@ def add_many(parser: Parser) -> None:
     group.add_argument("--cluster", metavar="WHERE", help="slurm, or the address of a dask scheduler")
 
 
-def many_of(options: argparse.Namespace) -> dict[str, object]:
-    """Keywords for how cases are shared out; none where everything is done here, one after another."""
-    given = {"workers": options.workers if options.workers > 1 else None, "cluster": options.cluster}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def whole_number(least: int) -> Callable[[str], int]:
     """A type for options: a whole number of at least so much."""
 
