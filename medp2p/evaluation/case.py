@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from medp2p.errors import GeometryError
 from medp2p.evaluation.agreement import agreed, by_threshold, has_threshold, threshold_in_words
 from medp2p.evaluation.anatomy import Anatomy, anatomy_of
-from medp2p.evaluation.choice import AUTO, check_hu, limits_of, protocol_called
+from medp2p.evaluation.choice import AUTO, Limits, check_hu, limits_of, protocol_called
 from medp2p.evaluation.measured import METRICS, Measured, undefined
 from medp2p.evaluation.one_pass import View
 from medp2p.evaluation.placement import describe_grid, placed_on
@@ -165,10 +165,11 @@ def prepare_case(
     case: str = "case",
     patient: str | None = None,
     predicted_regions: Regions | None = None,
+    limits: Limits | None = None,
 ) -> Case:
-    """A case ready to be scored and drawn; arguments and errors as for `evaluate`."""
+    """A case ready to be scored and drawn; as `evaluate`, and with the limits of the reference where they are known."""
     check_same_grid(predicted, reference)
-    limits = limits_of(reference)
+    limits = limits or limits_of(reference)
     chosen = protocol_called(protocol, [limits])
     check_hu(chosen, limits)
     hu = limits.fit_hu if chosen.hu is None else chosen.hu

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from medp2p.errors import Fault, printable
+from medp2p.errors import printable
 from medp2p.evaluation.measured import METRICS, merit
 from medp2p.evaluation.pictures import CasePictures, Picture
 from medp2p.evaluation.plots import distribution, error_plot, joint_plot
@@ -47,7 +47,6 @@ def build_report(
     scores: Scores,
     pictures: Sequence[CasePictures] = (),
     *,
-    faults: Sequence[Fault] = (),
     viewer: str | None = None,
 ) -> str:
     """The report as HTML.
@@ -55,7 +54,6 @@ def build_report(
     Args:
         scores: Of one or more cases.
         pictures: Of those cases that have some, in any order.
-        faults: Cases that were refused, and why.
         viewer: Name of the viewer's file beside the report.
     """
     summary, shown = scores.summary(), {each.case: each for each in pictures}
@@ -70,7 +68,7 @@ def build_report(
         protocol=scores.protocol,
         notice=NOTICE,
         verdict=_verdict(scores, summary),
-        faults=[str(fault) for fault in faults],
+        faults=scores.refused,
         heads=[_head(summary, metric) for metric in metrics],
         table=[_summary_line(scores, summary, region, metrics) for region in scores.regions],
         notes=_notes(summary),

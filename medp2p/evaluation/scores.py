@@ -45,6 +45,7 @@ class Scores:
         patients: The patient of a case, for cases that are not patients of their own.
         facts: What is known of each case: hashes of both scans, whether the body was found.
         provenance: What else produced them, such as a model's hashes; plain JSON values.
+        refused: Cases that could not be scored, and why, a line each.
     """
 
     rows: tuple[Row, ...]
@@ -52,6 +53,7 @@ class Scores:
     patients: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -73,7 +75,9 @@ class Scores:
         return tuple(dict.fromkeys(text(row, "region") for row in self.rows))
 
     @classmethod
-    def combine(cls, parts: Iterable["Scores"], *, provenance: Mapping[str, Any] | None = None) -> Self:
+    def combine(
+        cls, parts: Iterable["Scores"], *, provenance: Mapping[str, Any] | None = None, refused: Iterable[str] = ()
+    ) -> Self:
         """The scores of several cases as one; they must be under one protocol, and there must be one at least.
 
         A region that only some cases have gets rows without a value in the others.
@@ -88,6 +92,7 @@ class Scores:
             {case: patient for part in several for case, patient in part.patients.items()},
             {case: facts for part in several for case, facts in part.facts.items()},
             provenance if provenance is not None else several[0].provenance,
+            tuple(refused),
         )
 
     def value(self, case: str, region: str, metric: str) -> float | None:
@@ -143,6 +148,7 @@ class Scores:
             "provenance": dict(self.provenance),
             "cases": {case: {"patient": self.patients.get(case, case)} | dict(self.facts.get(case, {}))
                       for case in self.cases},
+            "refused": list(self.refused),
             "regions": list(self.regions),
             "scores": [json_row(row, SCORE_COLUMNS) for row in self.rows],
             "summary": [json_row(row, (*SUMMARY_COLUMNS, "reason")) for row in self.summary()],
@@ -216,6 +222,7 @@ def read_scores(folder: str | PathLike[str]) -> Scores:
             {case: facts["patient"] for case, facts in cases.items() if facts["patient"] != case},
             {case: {k: v for k, v in facts.items() if k != "patient"} for case, facts in cases.items()},
             stored["provenance"],
+            tuple(stored["refused"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileError(

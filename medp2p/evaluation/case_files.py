@@ -1,0 +1,153 @@
+"""One case's files become its scores and pictures, or what refused them, in whichever process that is asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medp2p._version import __version__
+from medp2p.errors import Medp2pError
+from medp2p.evaluation.case import check_same_grid, prepare_case
+from medp2p.evaluation.choice import check_hu, limits_of, protocol_called
+from medp2p.evaluation.matching import CaseFiles
+from medp2p.evaluation.one_pass import slowest_first
+from medp2p.evaluation.pictures import pictures_of
+from medp2p.evaluation.placement import placed_on
+from medp2p.evaluation.rows import Cell
+from medp2p.evaluation.unfinished import CaseResult, Unfinished
+from medp2p.io import read_regions, read_volume
+from medp2p.io.machine import naming
+from medp2p.regions import Regions, integer_labels
+from medp2p.volume import Volume
+
+Names = Mapping[int, str] | str | PathLike[str] | None
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """One case to score; it can travel to another process.
+
+    Attributes:
+        files: What belongs to it.
+        names: Label table of the maps.
+        weighted: Regions that make up `weighted`.
+        protocol: A name, or `auto`.
+        unfinished: Where results are kept.
+        threads: As for `evaluate`.
+    """
+
+    files: CaseFiles
+    names: Names
+    weighted: tuple[str, ...]
+    protocol: str
+    unfinished: Unfinished
+    threads: int | None = None
+
+
+def outcome_of(task: CaseTask) -> CaseResult | Medp2pError:
+    """The result of a case, from before if the contents are the same; what was refused comes back as a value."""
+    try:
+        return _score(task)
+    except Medp2pError as refused:
+        return refused
+
+
+def _score(task: CaseTask) -> CaseResult:
+    files = task.files
+    predicted, reference = read_volume(files.predicted), read_volume(files.reference)
+    with naming(files.predicted):
+        check_same_grid(predicted, reference)
+    limits = limits_of(reference)
+    with naming(files.reference):
+        check_hu(protocol_called(task.protocol, [limits]), limits)
+    regions, masks = _regions(files.regions, task.names, reference)
+    masks |= {name: _mask(path, reference) for name, path in files.masks.items()}
+    body = None if files.body is None else read_volume(files.body)
+    if body is not None and files.body is not None:
+        with naming(files.body):
+            body = reference.with_voxels(
+                placed_on(integer_labels(body.voxels), body.affine, reference, name="body mask")
+            )
+    own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, task.names, reference)
+    hashes: dict[str, Cell] = {
+        "predicted_sha256": predicted.content_sha256(),
+        "reference_sha256": reference.content_sha256(),
+    }
+    key = _key(hashes, regions, masks, body, own)
+    known = task.unfinished.get(files.case, key)
+    if known is not None:
+        return known
+    with naming(next(iter(files.regions.values()), files.predicted)):
+        case = prepare_case(
+            predicted,
+            reference,
+            regions,
+            body=body,
+            masks=masks,
+            weighted=task.weighted,
+            protocol=task.protocol,
+            case=files.case,
+            patient=files.patient,
+            predicted_regions=own,
+            limits=limits,
+        )
+    source = None if files.source is None else read_volume(files.source)
+    result = CaseResult(case.scores(threads=task.threads, facts=hashes), pictures_of(case, source))
+    task.unfinished.put(files.case, key, result)
+    return result
+
+
+def _regions(
+    paths: Mapping[str, Path], names: Names, reference: Volume
+) -> tuple[Regions | None, dict[str, NDArray[Any]]]:
+    """The label maps of a case as one, and, of several maps without names, those with one label as masks."""
+    maps, masks = [], {}
+    for title, path in paths.items():
+        regions = read_regions(path, names)
+        with naming(path):
+            placed = [placed_on(layer.labels, regions.affine, reference, name="label map") for layer in regions.layers]
+        if names is None and len(paths) > 1 and len(regions.layers) == 1 and len(regions.region_names) == 1:
+            masks[title] = np.asarray(placed[0] > 0)
+        else:
+            maps.append(regions)
+    if not maps:
+        return None, masks
+    return maps[0] if len(maps) == 1 else Regions.combine(*maps), masks
+
+
+def _mask(path: Path, reference: Volume) -> NDArray[Any]:
+    mask = read_volume(path)
+    with naming(path):
+        return placed_on(integer_labels(mask.voxels), mask.affine, reference, name="mask")
+
+
+def _key(*parts: object) -> str:
+    """Hash of everything that a case's scores come from."""
+    digest = sha256(__version__.encode())
+
+    def take(part: object) -> None:
+        if isinstance(part, Volume):
+            take(part.voxels)
+        elif isinstance(part, Regions):
+            for layer in part.layers:
+                take(layer.labels)
+                take(sorted(layer.names.items()))
+            take(sorted(part.groups.items()))
+        elif isinstance(part, dict):
+            for name, value in part.items():
+                take(name)
+                take(value)
+        elif isinstance(part, np.ndarray):
+            digest.update(repr((part.shape, part.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(part.transpose(slowest_first(part))).data)
+        else:
+            digest.update(repr(part).encode())
+
+    for part in parts:
+        take(part)
+    return digest.hexdigest()
