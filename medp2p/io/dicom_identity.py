@@ -1,15 +1,20 @@
 """Whose a derived DICOM series is: the source's patient and study, or a pseudonym; never a half of both."""
 
 import hmac
+import logging
 import secrets
+import struct
 from dataclasses import dataclass
 
+from pydicom.charset import python_encoding
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
 
 from medp2p.io.dicom_elements import DicomHeader
+
+logger = logging.getLogger(__name__)
 
 _SECRET = secrets.token_bytes(16)
 """Of this process: pseudonyms are the same for one patient in one run, and cannot be traced back from another."""
@@ -30,11 +35,13 @@ class Identity:
         study: StudyInstanceUID, the source's wherever it has one.
         copied: Raw values to hand on, by tag; empty for a pseudonym.
         pseudonym: What the patient is called by, or nothing where the identity is handed on.
+        character_set: Raw value of the source's, where names are handed on; our own words are ASCII.
     """
 
     study: str
     copied: dict[int, bytes]
     pseudonym: str
+    character_set: bytes = b""
 
     @classmethod
     def of(cls, header: DicomHeader, *, keep: bool) -> "Identity":
@@ -42,8 +49,9 @@ class Identity:
         elements = header.elements
         study = elements.word(0x0020000D) or str(generate_uid(prefix=None))
         if keep:
-            copied = {tag: elements.raw(tag) for tag in (_CHARACTER_SET, *_IDENTITY) if elements.element(tag)}
-            return cls(study, copied, "")
+            if not {word for word in elements.words(_CHARACTER_SET) if word} <= python_encoding.keys():
+                logger.warning("the DICOM source has an unknown character set: names are copied byte by byte")
+            return cls(study, {tag: elements.raw(tag) for tag in _IDENTITY}, "", elements.raw(_CHARACTER_SET))
         who = elements.raw(0x00100020).strip(b"\0 ") or elements.raw(0x00100010).strip(b"\0 ")
         digest = hmac.new(_SECRET, b"\1" + who if who else b"\2" + study.encode(), "sha256").hexdigest()
         return cls(study, {}, digest[:12].upper())
@@ -52,14 +60,10 @@ class Identity:
         """Fill the modules of patient and study."""
         dataset.StudyInstanceUID = self.study
         if not self.pseudonym:
-            for tag in sorted(_IDENTITY.keys() | {_CHARACTER_SET}):
-                vr = _IDENTITY.get(tag, "CS")
-                if tag in self.copied or tag in _REQUIRED:
-                    value = self.copied.get(tag, b"")
-                    value += b" " * (len(value) % 2)
-                    dataset[Tag(tag)] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+            for tag, value in self.copied.items():
+                if value or tag in _REQUIRED:
+                    dataset[Tag(tag)] = RawDataElement(Tag(tag), _IDENTITY[tag], len(value), value, 0, False, True)
             return
-        dataset.SpecificCharacterSet = "ISO_IR 192"
         dataset.PatientName, dataset.PatientID = f"SYN^{self.pseudonym}", f"SYN-{self.pseudonym}"
         for name in ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"):
             setattr(dataset, name, "")
@@ -70,6 +74,18 @@ class Identity:
             code("113100", "DCM", "Basic Application Confidentiality Profile"),
             code("113110", "DCM", "Retain UIDs Option"),
         ]
+
+    def with_character_set(self, content: bytes) -> bytes:
+        """A finished file with the character set of the copied names, as the first element after the file's own header.
+
+        pydicom writes the file without it, since it would read the names, and warn of what it does not know.
+        """
+        if not self.character_set:
+            return content
+        start = 132 + 12 + int(struct.unpack_from("<I", content, 132 + 8)[0])
+        value = self.character_set
+        element = struct.pack("<HH2sH", _CHARACTER_SET >> 16, _CHARACTER_SET & 0xFFFF, b"CS", len(value)) + value
+        return content[:start] + element + content[start:]
 
 
 _REQUIRED = {

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,17 @@ def write_series(
         raise FileError(found.frames[0].file.path, "the file changed while it was read", fix="try again")
     if head.elements.word(0x00280301) == "YES":
         logger.warning("the DICOM source has annotations burned into its pixels")
-    base = _base(found, head, model_sha256, hu=hu, keep_identity=keep_identity)
+    identity = Identity.of(head, keep=keep_identity)
+    base = _base(found, head, identity, model_sha256, hu=hu)
     stored = _stored(volume.voxels, base, hu=hu)
     digits = max(4, len(str(len(found.frames))))
     with atomic_folder(output, overwrite=overwrite, replaces=lambda name: name.endswith(".dcm")) as folder:
         for index, frame in enumerate(found.frames):
             _turn_into(base, found, frame, index)
             base.PixelData = np.ascontiguousarray(stored[:, :, index].T, stored.dtype.newbyteorder("<")).tobytes()
-            base.save_as(folder / f"{index + 1:0{digits}d}.dcm", enforce_file_format=True)
+            content = BytesIO()
+            base.save_as(content, enforce_file_format=True)
+            (folder / f"{index + 1:0{digits}d}.dcm").write_bytes(identity.with_character_set(content.getvalue()))
             if progress is not None:
                 progress(index + 1, len(found.frames), "slices written")
 
@@ -92,12 +96,12 @@ def _check_grid(volume: Volume, found: Series, source: PathLike) -> None:
         )
 
 
-def _base(found: Series, head: DicomHeader, model_sha256: str, *, hu: bool, keep_identity: bool) -> Dataset:
+def _base(found: Series, head: DicomHeader, identity: Identity, model_sha256: str, *, hu: bool) -> Dataset:
     """What all slices share."""
     kind = "CT" if hu else "MR"
     elements = head.elements
     base = Dataset()
-    Identity.of(head, keep=keep_identity).put_into(base)
+    identity.put_into(base)
     base.SOPClassUID = _CT_IMAGE if hu else _MR_IMAGE
     base.Modality = kind
     base.ImageType = ["DERIVED", "SECONDARY", "AXIAL" if hu else "OTHER"]
@@ -122,7 +126,7 @@ def _base(found: Series, head: DicomHeader, model_sha256: str, *, hu: bool, keep
         base.Laterality = ""
     if elements.word(0x00280301) == "YES":
         base.BurnedInAnnotation = "YES"
-    if not keep_identity:
+    if identity.pseudonym:
         base.RecognizableVisualFeatures = "YES"
     _put_compression(base, found, head)
     _put_grid(base, found)

@@ -203,3 +203,15 @@ def test_a_failure_in_the_middle_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         derived(source, tmp_path / "o", progress=stop)
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_an_unknown_character_set_is_one_warning_and_no_obstacle(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = phantom.write(tmp_path / "s")
+    for path in source.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", b"ISO_IR 999"))
+    write_series(read_volume(source), source, tmp_path / "o", model_sha256=MODEL, hu=True, keep_identity=True)
+    assert caplog.text.count("character set") == 1
+    assert b"ISO_IR 999" in (tmp_path / "o" / "0001.dcm").read_bytes()
+    assert b"DOE^JANE" in (tmp_path / "o" / "0001.dcm").read_bytes()
