@@ -1,0 +1,73 @@
+"""`medp2p evaluate` and `medp2p compare` as their users meet them."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.conftest import Answer
+
+Command = Callable[..., Answer]
+FILES = ["scores.csv", "summary.csv", "scores.json", "report.html"]
+
+
+@pytest.fixture
+def cohort(heads: Path, tmp_path: Path) -> Path:
+    """Predictions of a part of two heads, 10 and 20 HU too high, and their references."""
+    for head in sorted(path for path in heads.iterdir() if path.is_dir())[:2]:
+        scan = nib.load(head / "ct.nii.gz")
+        voxels = np.asanyarray(scan.dataobj).astype(np.int16)[:28, :34, 8:16]
+        for name, error in (("reference", 0), ("p10", 10), ("p20", 20)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            image = nib.Nifti1Image(voxels + np.int16(error), scan.affine)
+            image.header.set_xyzt_units("mm")
+            nib.save(image, tmp_path / name / f"{head.name}.nii.gz")
+    return tmp_path
+
+
+def evaluate(medp2p: Command, cohort: Path, predicted: str, *words: object) -> Answer:
+    return medp2p(
+        "evaluate", "-p", cohort / predicted, "-r", cohort / "reference", "-o", cohort / "out" / predicted, *words
+    )
+
+
+def test_the_files_written_are_the_result(medp2p: Command, cohort: Path) -> None:
+    answer = evaluate(medp2p, cohort, "p10")
+    assert (answer.code, answer.out.splitlines()) == (0, [str(cohort / "out" / "p10" / name) for name in FILES])
+    rows = list(csv.DictReader((cohort / "out" / "p10" / "scores.csv").read_text().splitlines()))
+    assert {float(row["value"]) for row in rows if (row["region"], row["metric"]) == ("volume", "mae")} == {10.0}
+
+
+def test_a_case_that_is_refused_is_said_after_the_others_were_scored(medp2p: Command, cohort: Path) -> None:
+    next((cohort / "p10").iterdir()).write_bytes(b"no scan")
+    answer = evaluate(medp2p, cohort, "p10")
+    assert (answer.code, len(answer.errors)) == (2, 1)
+    assert answer.out.splitlines() == [str(cohort / "out" / "p10" / name) for name in FILES]
+
+
+def test_json_is_the_result_for_programs(medp2p: Command, cohort: Path) -> None:
+    assert len(json.loads(evaluate(medp2p, cohort, "p10", "--json").out)["cases"]) == 2
+    evaluate(medp2p, cohort, "p20")
+    words = ["compare", cohort / "out" / "p10", cohort / "out" / "p20", "-o", cohort / "compared"]
+    assert json.loads(medp2p(*words, "--json").out)["schema"] == "medp2p.comparison"
+
+
+def test_a_comparison_names_its_files(medp2p: Command, cohort: Path) -> None:
+    evaluate(medp2p, cohort, "p10")
+    evaluate(medp2p, cohort, "p20")
+    words = ["compare", cohort / "out" / "p10", cohort / "out" / "p20", "-o", cohort / "compared"]
+    answer = medp2p(*words)
+    assert answer.code == 0
+    assert [Path(line).is_file() for line in answer.out.splitlines()] == [True, True, True]
+    assert medp2p(*words).code == 2
+
+
+def test_an_evaluation_that_is_there_is_not_replaced_unasked(medp2p: Command, cohort: Path) -> None:
+    evaluate(medp2p, cohort, "p10")
+    again = evaluate(medp2p, cohort, "p10")
+    assert (again.code, again.out) == (2, "")
+    assert evaluate(medp2p, cohort, "p10", "--overwrite").code == 0
