@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from medp2p.body import find_body
 from medp2p.errors import GeometryError, RegionError
-from medp2p.evaluation.placement import placed_on
 from medp2p.evaluation.scored_region import Mask, ScoredRegion, bounding_box, of_labels, of_mask, union
+from medp2p.placement import placed_on
 from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
 

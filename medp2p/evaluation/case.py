@@ -12,10 +12,10 @@ from medp2p.evaluation.anatomy import Anatomy, anatomy_of
 from medp2p.evaluation.choice import AUTO, Limits, check_hu, limits_of, protocol_called
 from medp2p.evaluation.measured import METRICS, Measured, undefined
 from medp2p.evaluation.one_pass import View
-from medp2p.evaluation.placement import describe_grid, placed_on
 from medp2p.evaluation.protocol import NoDataRange, Protocol
 from medp2p.evaluation.rows import Cell, Row
 from medp2p.evaluation.scores import Scores
+from medp2p.placement import describe_grid, placed_on
 from medp2p.regions import Regions
 from medp2p.volume import Volume
 

@@ -1,11 +1,11 @@
 """One case's files become its scores and pictures, or what refused them, in whichever process that is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,55 +17,61 @@ from medp2p.evaluation.choice import check_hu, limits_of, protocol_called
 from medp2p.evaluation.matching import CaseFiles
 from medp2p.evaluation.one_pass import slowest_first
 from medp2p.evaluation.pictures import pictures_of
-from medp2p.evaluation.placement import placed_on
 from medp2p.evaluation.rows import Cell
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
+from medp2p.placement import placed_on
 from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
 
 Names = Mapping[int, str] | str | PathLike[str] | None
+_REFUSED: Final = 2
+"""Exit code of what is the case's own fault, and not the machine's."""
 
 
 @dataclass(frozen=True)
-class CaseTask:
-    """One case to score; it can travel to another process.
+class CaseWork:
+    """What is done with every case; it travels to workers by pickle.
 
     Attributes:
-        files: What belongs to it.
         names: Label table of the maps.
         weighted: Regions that make up `weighted`.
         protocol: A name, or `auto`.
-        unfinished: Where results are kept.
+        unfinished: Where results and refusals are kept.
         threads: As for `evaluate`.
     """
 
-    files: CaseFiles
     names: Names
     weighted: tuple[str, ...]
     protocol: str
     unfinished: Unfinished
     threads: int | None = None
 
+    def begin(self) -> Callable[[CaseFiles], None]:
+        """The work on one case: it keeps the result, or that the case was refused."""
 
-def outcome_of(task: CaseTask) -> CaseResult | Medp2pError:
-    """The result of a case, from before if the contents are the same; what was refused comes back as a value."""
-    try:
-        return _score(task)
-    except Medp2pError as refused:
-        return refused
+        def work(files: CaseFiles) -> None:
+            try:
+                _score(files, self)
+            except Medp2pError as refused:
+                if refused.exit_code == _REFUSED:
+                    self.unfinished.refuse(files.case, refused.faults)
+                else:
+                    raise
+
+        return work
 
 
-def _score(task: CaseTask) -> CaseResult:
-    files = task.files
+def _score(files: CaseFiles, work: CaseWork) -> None:
+    """Score a case unless that was done before from the same contents."""
     predicted, reference = read_volume(files.predicted), read_volume(files.reference)
     with naming(files.predicted):
         check_same_grid(predicted, reference)
     limits = limits_of(reference)
     with naming(files.reference):
-        check_hu(protocol_called(task.protocol, [limits]), limits)
-    regions, masks = _regions(files.regions, task.names, reference)
+        check_hu(protocol_called(work.protocol, [limits]), limits)
+    regions, masks = _regions(files.regions, work.names, reference)
     masks |= {name: _mask(path, reference) for name, path in files.masks.items()}
     body = None if files.body is None else read_volume(files.body)
     if body is not None and files.body is not None:
@@ -73,15 +79,14 @@ def _score(task: CaseTask) -> CaseResult:
             body = reference.with_voxels(
                 placed_on(integer_labels(body.voxels), body.affine, reference, name="body mask")
             )
-    own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, task.names, reference)
+    own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, work.names, reference)
     hashes: dict[str, Cell] = {
         "predicted_sha256": predicted.content_sha256(),
         "reference_sha256": reference.content_sha256(),
     }
     key = _key(hashes, regions, masks, body, own)
-    known = task.unfinished.get(files.case, key)
-    if known is not None:
-        return known
+    if work.unfinished.get(files.case, key) is not None:
+        return
     with naming(next(iter(files.regions.values()), files.predicted)):
         case = prepare_case(
             predicted,
@@ -89,17 +94,16 @@ def _score(task: CaseTask) -> CaseResult:
             regions,
             body=body,
             masks=masks,
-            weighted=task.weighted,
-            protocol=task.protocol,
+            weighted=work.weighted,
+            protocol=work.protocol,
             case=files.case,
             patient=files.patient,
             predicted_regions=own,
             limits=limits,
         )
     source = None if files.source is None else read_volume(files.source)
-    result = CaseResult(case.scores(threads=task.threads, facts=hashes), pictures_of(case, source))
-    task.unfinished.put(files.case, key, result)
-    return result
+    result = CaseResult(case.scores(threads=work.threads, facts=hashes), pictures_of(case, source))
+    work.unfinished.put(files.case, key, result)
 
 
 def _regions(

@@ -1,25 +1,29 @@
-"""Evaluation of files: cases are matched, scored one by one or by several processes, and written to one folder."""
+"""Evaluation of files: cases are matched, scored one by one or by several workers, and written to one folder."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from medp2p.errors import Fault, FileError, Medp2pError
-from medp2p.evaluation.case_files import CaseTask, Names, outcome_of
-from medp2p.evaluation.choice import AUTO, Limits, limits_of, protocol_called
+from medp2p.evaluation.case_files import CaseWork, Names
+from medp2p.evaluation.choice import AUTO, limits_of, protocol_called
 from medp2p.evaluation.matching import CaseFiles, Source, match_files
 from medp2p.evaluation.scores import Scores
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
+from medp2p.evaluation.viewer import build_viewer, require_viewer, worst_cases
 from medp2p.evaluation.written import write_evaluation
 from medp2p.io import read_label_table, read_volume
+from medp2p.many import each_case, is_plain_loop
+from medp2p.many.shard import shard
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], object]
+_REFUSED = 2
+"""Exit code of what was refused; where a machine fails, what is done is kept for the next try."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def evaluate_files(
     viewer: bool = False,
     overwrite: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
+    shard_of: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Score files, folders of files, folders of cases, or what patterns with {case} name.
@@ -78,7 +84,10 @@ def evaluate_files(
         predicted_regions: Label maps of the predictions, for Dice and Hausdorff distance.
         viewer: Write viewer.html too.
         overwrite: Replace the files of an earlier evaluation in the folder, and nothing else.
-        workers: Processes that score cases at the same time.
+        workers: Processes on this machine, or jobs on a cluster, that share the cases; see `medp2p.many`.
+        cluster: `slurm`, or the address of a dask scheduler; None is this machine.
+        shard_of: `i/n` for part i of n of the cases, i from 1. The parts share the folder, and the one that finishes
+            last writes the files.
         progress: Called with the number of finished cases, of all, and the case.
 
     Returns:
@@ -99,6 +108,8 @@ def evaluate_files(
         viewer=viewer,
         overwrite=overwrite,
         workers=workers,
+        cluster=cluster,
+        shard_of=shard_of,
         progress=progress,
         faults=matched.faults,
         warnings=matched.warnings,
@@ -115,6 +126,8 @@ def evaluate_cases(
     viewer: bool = False,
     overwrite: bool = False,
     workers: int = 1,
+    cluster: str | None = None,
+    shard_of: str | None = None,
     progress: Progress | None = None,
     provenance: Mapping[str, Any] | None = None,
     faults: Sequence[Fault] = (),
@@ -130,41 +143,51 @@ def evaluate_cases(
     if isinstance(names, str | PathLike):
         read_label_table(names)
     protocol_called(protocol, [])
+    mine = shard(tuple(cases), shard_of)
     if viewer:
-        from medp2p.evaluation.viewer import require_viewer
-
         require_viewer()
-    work = _work(cases, names, weighted, protocol)
-    unfinished = Unfinished.start(output, work, overwrite=overwrite)
+    unfinished = Unfinished.start(output, _identity(cases, names, weighted, protocol), overwrite=overwrite)
+    alone = is_plain_loop(len(mine), workers=workers, cluster=cluster)
     try:
-        tasks = [CaseTask(files, names, tuple(weighted), protocol, unfinished) for files in cases]
-        tasks, refused = _with_one_protocol(tasks)
-        results, more = _scored(tasks, workers, progress)
-        refused = [*faults, *refused, *more]
+        chosen = _one_protocol(cases, protocol)
+        work = CaseWork(names, tuple(weighted), chosen, unfinished, None if alone else 1)
+        with closing(each_case(work.begin, mine, workers=workers, cluster=cluster, name=_name)) as outcomes:
+            for done, (files, outcome) in enumerate(outcomes, start=1):
+                if isinstance(outcome, Medp2pError):
+                    raise outcome
+                if progress is not None:
+                    progress(done, len(mine), files.case)
+        found = {files.case: unfinished.outcome(files.case) for files in cases}
+        refused = [*faults, *(fault for each in found.values() if isinstance(each, tuple) for fault in each)]
+        results = [each for each in found.values() if isinstance(each, CaseResult)]
         if not results:
             raise FileError.several(refused)
-    except Medp2pError:
-        unfinished.give_up()
+    except Medp2pError as error:
+        if error.exit_code == _REFUSED and shard_of is None:
+            unfinished.give_up()
         raise
     scores = Scores.combine(
         [result.scores for result in results], provenance=provenance or {}, refused=map(str, refused)
     )
-    shown = _viewer(tasks, scores) if viewer else None
-    write_evaluation(unfinished.output, scores, [result.pictures for result in results], viewer=shown)
-    unfinished.finish()
+    if None not in found.values() and unfinished.claim():
+        shown = _viewer(cases, scores) if viewer else None
+        write_evaluation(unfinished.output, scores, [result.pictures for result in results], viewer=shown)
+        unfinished.finish()
     return Evaluation(unfinished.output, scores, tuple(refused), tuple(warnings))
 
 
-def _viewer(tasks: Sequence[CaseTask], scores: Scores) -> str:
-    """The viewer of the cases with the largest errors."""
-    from medp2p.evaluation.viewer import build_viewer, worst_cases
+def _name(files: CaseFiles) -> str:
+    return files.case
 
-    files = {task.files.case: task.files for task in tasks}
+
+def _viewer(cases: Sequence[CaseFiles], scores: Scores) -> str:
+    """The viewer of the cases with the largest errors."""
+    files = {each.case: each for each in cases}
     worst = [files[case] for case in worst_cases(scores)]
     return build_viewer([(f.case, read_volume(f.predicted), read_volume(f.reference)) for f in worst], scores)
 
 
-def _work(cases: Sequence[CaseFiles], names: Names, weighted: Sequence[str], protocol: str) -> dict[str, Any]:
+def _identity(cases: Sequence[CaseFiles], names: Names, weighted: Sequence[str], protocol: str) -> dict[str, Any]:
     """What makes two works the same one."""
     return {
         "cases": [[files.case, *(str(path.absolute()) for path in files.paths)] for files in cases],
@@ -174,47 +197,12 @@ def _work(cases: Sequence[CaseFiles], names: Names, weighted: Sequence[str], pro
     }
 
 
-def _with_one_protocol(tasks: Sequence[CaseTask]) -> tuple[list[CaseTask], list[Fault]]:
-    """Tasks with the protocol that fits all references, where it was left open."""
-    if len(tasks) < 2 or tasks[0].protocol != AUTO:
-        return list(tasks), []
-    limits: list[Limits] = []
-    readable: list[CaseTask] = []
-    faults: list[Fault] = []
-    for task in tasks:
-        try:
-            limits.append(limits_of(read_volume(task.files.reference)))
-            readable.append(task)
-        except Medp2pError as refused:
-            faults += refused.faults
-    if not readable:
-        return [], faults
-    chosen = protocol_called(AUTO, limits).name
-    return [replace(t, protocol=chosen) for t in readable], faults
-
-
-def _scored(tasks: Sequence[CaseTask], workers: int, progress: Progress | None) -> tuple[list[CaseResult], list[Fault]]:
-    """Results in the order of the tasks, and the faults of those that were refused."""
-    found: dict[int, CaseResult] = {}
-    faults: dict[int, tuple[Fault, ...]] = {}
-    for done, (index, outcome) in enumerate(_outcomes(tasks, workers), start=1):
-        if isinstance(outcome, Medp2pError):
-            if outcome.exit_code != 2:
-                raise outcome
-            faults[index] = outcome.faults
-        else:
-            found[index] = outcome
-        if progress is not None:
-            progress(done, len(tasks), tasks[index].files.case)
-    return [found[i] for i in sorted(found)], [fault for i in sorted(faults) for fault in faults[i]]
-
-
-def _outcomes(tasks: Sequence[CaseTask], workers: int) -> Iterator[tuple[int, CaseResult | Medp2pError]]:
-    if workers <= 1 or len(tasks) <= 1:
-        yield from ((index, outcome_of(task)) for index, task in enumerate(tasks))
-        return
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=get_context("spawn")) as pool:
-        single = [replace(t, threads=1) for t in tasks]
-        waiting = {pool.submit(outcome_of, task): index for index, task in enumerate(single)}
-        for future in as_completed(waiting):
-            yield waiting[future], future.result()
+def _one_protocol(cases: Sequence[CaseFiles], protocol: str) -> str:
+    """The protocol that fits all references, where it was left open; those that cannot be read are refused later."""
+    if len(cases) < 2 or protocol != AUTO:
+        return protocol
+    limits = []
+    for files in cases:
+        with suppress(Medp2pError):
+            limits.append(limits_of(read_volume(files.reference)))
+    return protocol_called(AUTO, limits).name

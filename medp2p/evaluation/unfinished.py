@@ -3,14 +3,14 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, Self
 
 from medp2p._version import __version__
-from medp2p.errors import FileError, OutputExistsError
+from medp2p.errors import Fault, FileError, OutputExistsError
 from medp2p.evaluation.pictures import CasePictures
 from medp2p.evaluation.protocol_table import protocols
 from medp2p.evaluation.rows import SCORE_COLUMNS, json_row, row_of_json
@@ -70,6 +70,7 @@ class Unfinished:
             if not same:
                 shutil.rmtree(place / FOLDER, ignore_errors=True)
             (place / FOLDER).mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(place / FOLDER / "writing", ignore_errors=True)
             sweep_stale(place)
             write_json(place / FOLDER / "work.json", identity)
         except NotADirectoryError:
@@ -83,15 +84,7 @@ class Unfinished:
     def get(self, case: str, key: str) -> CaseResult | None:
         """The result of a case that was scored before from the same contents; None where there is none."""
         stored = _read(self._entry(case))
-        if not isinstance(stored, dict) or stored.get("key") != key:
-            return None
-        try:
-            rows = tuple(row_of_json(row) for row in stored["rows"])
-            patients = {} if stored["patient"] is None else {case: stored["patient"]}
-            scores = Scores(rows, protocols[stored["protocol"]], patients, {case: stored["facts"]})
-            return CaseResult(scores, CasePictures.from_json(stored["pictures"]))
-        except (KeyError, TypeError, ValueError):
-            return None
+        return _result(case, stored) if isinstance(stored, dict) and stored.get("key") == key else None
 
     def put(self, case: str, key: str, result: CaseResult) -> None:
         """Keep the result of a case."""
@@ -104,6 +97,27 @@ class Unfinished:
             "pictures": result.pictures.as_json(),
         }
         write_json(self._entry(case), stored)
+
+    def refuse(self, case: str, faults: Sequence[Fault]) -> None:
+        """Keep that a case was refused; it is tried again when the work goes on."""
+        write_json(self._entry(case), {"refused": [astuple(fault) for fault in faults]})
+
+    def outcome(self, case: str) -> CaseResult | tuple[Fault, ...] | None:
+        """What became of a case in this work, by whichever process; None where it is not done."""
+        stored = _read(self._entry(case))
+        if not isinstance(stored, dict):
+            return None
+        if "refused" in stored:
+            return tuple(Fault(*each) for each in stored["refused"])
+        return _result(case, stored)
+
+    def claim(self) -> bool:
+        """Whether it falls to this process to write the files: to one alone of those that share the work."""
+        try:
+            (self.output / FOLDER / "writing").mkdir()
+        except OSError:
+            return False
+        return True
 
     def finish(self) -> None:
         """Remove what was kept: the evaluation is written."""
@@ -118,6 +132,16 @@ class Unfinished:
     def _entry(self, case: str) -> Path:
         name = hashlib.sha256(case.encode("utf-8", "surrogateescape")).hexdigest()[:24]
         return self.output / FOLDER / f"{name}.json"
+
+
+def _result(case: str, stored: Mapping[str, Any]) -> CaseResult | None:
+    try:
+        rows = tuple(row_of_json(row) for row in stored["rows"])
+        patients = {} if stored["patient"] is None else {case: stored["patient"]}
+        scores = Scores(rows, protocols[stored["protocol"]], patients, {case: stored["facts"]})
+        return CaseResult(scores, CasePictures.from_json(stored["pictures"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _read(path: Path) -> Any:

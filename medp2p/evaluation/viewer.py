@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from medp2p.errors import FileError
@@ -42,6 +41,8 @@ def build_viewer(pairs: Sequence[tuple[str, Volume, Volume]], scores: Scores) ->
     hu = any(row["unit"] == "HU" for row in scores)
     shown = [{"case": case, "volumes": _copies(given, wanted, hu)} for case, given, wanted in pairs[:MOST_CASES]]
     data = json.dumps(shown).replace("<", "\\u003c")
+    from markupsafe import Markup
+
     script, name = niivue_script()
     return render("viewer.html.j2", notice=NOTICE, script=Markup(script), niivue=Markup(name), data=Markup(data))  # noqa: S704
 

@@ -197,9 +197,19 @@ def test_what_was_kept_of_other_contents_or_is_damaged_is_scored_again(pairs):
     assert list(run(pairs).scores) == list(run(pairs, "fresh").scores)
 
 
-def test_several_processes_give_the_same_scores(pairs):
+def test_several_workers_give_the_same_scores(pairs):
+    pytest.importorskip("distributed", reason="the extra `cluster` shares cases out")
     one, two = run(pairs), run(pairs, "parallel", workers=2)
     assert list(one.scores) == list(two.scores)
+
+
+def test_parts_of_the_cases_share_a_folder_and_the_last_one_writes(pairs):
+    first = run(pairs, "shared", shard_of="1/2")
+    assert first.scores.cases == ("first",)
+    assert [path.name for path in (pairs / "shared").iterdir()] == [FOLDER]
+    second = run(pairs, "shared", shard_of="2/2")
+    assert sorted(path.name for path in (pairs / "shared").iterdir()) == WRITTEN
+    assert list(second.scores) == list(run(pairs).scores)
 
 
 def test_references_partly_in_hu_are_refused_by_auto_and_each_scored_by_name(pairs):
