@@ -152,8 +152,9 @@ def _layout(path: PathLike, header: DicomHeader) -> PixelLayout:
     elements = header.elements
     if header.pixels is None:
         raise FileError(path, "an image without pixels of whole numbers", fix="export the file again")
-    if elements.word(0x00280004) not in ("MONOCHROME1", "MONOCHROME2") or (elements.short(0x00280002) or 1) != 1:
-        raise FileError(path, "colours, where one number a pixel is needed", found=elements.word(0x00280004)[:16],
+    colours = elements.word(0x00280004)[:16]
+    if colours not in ("MONOCHROME1", "MONOCHROME2") or (elements.short(0x00280002) or 1) != 1:
+        raise FileError(path, "colours, where one number a pixel is needed", found=colours or "nothing",
                         expected="MONOCHROME2", fix="export the scan itself")  # fmt: skip
     rows, columns = elements.short(0x00280010) or 0, elements.short(0x00280011) or 0
     allocated, stored = elements.short(0x00280100) or 0, elements.short(0x00280101) or 0

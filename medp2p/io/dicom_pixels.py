@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.errors import FileError
+from medp2p.io.codestream import frame_size
 from medp2p.io.dicom_elements import COMPRESSED, Element
 from medp2p.io.exact import open_regular
 
@@ -159,6 +160,9 @@ def _fragments(path: PathLike, rest: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _unpacked(path: PathLike, layout: PixelLayout, frame: bytes) -> NDArray[Any]:
     """One frame as it is stored, unsigned, shape (rows, columns)."""
+    if COMPRESSED[layout.syntax] != "RLE" and frame_size(frame) != (layout.rows, layout.columns):
+        raise FileError(path, "a compressed frame of another size than the header says", found=frame_size(frame),
+                        expected=f"{layout.rows} x {layout.columns}", fix="export the file again")  # fmt: skip
     try:
         array = _run_lengths(layout, frame) if COMPRESSED[layout.syntax] == "RLE" else _by_simpleitk(layout, frame)
     except (RuntimeError, ValueError, IndexError, struct.error):  # how pydicom and SimpleITK say that they cannot

@@ -419,3 +419,40 @@ def test_a_header_names_no_value_when_it_is_shown(tmp_path: Path) -> None:
     with open_regular(path) as file:
         header = read_dicom_header(path, file, path.stat().st_size)
     assert not [secret for secret in phantom.SECRETS if secret in repr(header)]
+
+
+@pytest.mark.parametrize("compressor", ["JPEG", "JPEG2000"])
+@pytest.mark.parametrize("dtype", ["i2", "u2", "u1"])
+def test_jpeg_of_signed_and_unsigned_numbers_is_read_exactly(tmp_path: Path, compressor: str, dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    pixels = np.random.default_rng(0).integers(limits.min, limits.max + 1, (40, 30)).astype(dtype)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.SetFileName(tmp_path / "c.dcm")
+    writer.UseCompressionOn()
+    writer.SetCompressor(compressor)
+    writer.Execute(sitk.GetImageFromArray(pixels))
+    compressed = pydicom.dcmread(tmp_path / "c.dcm")
+
+    def put(one: Dataset, _: int) -> None:
+        for name in ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"):
+            setattr(one, name, getattr(compressed, name))
+        one["PixelData"] = compressed["PixelData"]
+        one["PixelData"].is_undefined_length = True
+
+    syntax = compressed.file_meta.TransferSyntaxUID
+    folder = phantom.write(tmp_path / "s", modality="MR", change=put, syntax=syntax)
+    voxels = read_volume(folder).voxels
+    assert voxels.dtype == np.dtype(dtype)
+    assert all(np.array_equal(voxels[:, :, index].T, pixels) for index in range(5))
+
+
+def test_a_frame_that_claims_another_size_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    def claim(one: Dataset, _: int) -> None:
+        siz = b"\xff\x4f\xff\x51" + struct.pack(">HHIIIIIIII", 47, 0, 0xFFFFFFF0, 0xFFFFFFF0, 0, 0, 64, 64, 0, 0)
+        one["PixelData"].value = pydicom.encaps.encapsulate([siz + bytes(100)])
+        one["PixelData"].is_undefined_length = True
+
+    folder = phantom.write(tmp_path / "s", change=claim, syntax="1.2.840.10008.1.2.4.90")
+    with pytest.raises(FileError, match=r"s/IM.*compressed frame of another size"):
+        read_volume(folder)
