@@ -7,29 +7,42 @@ import contextlib
 import errno
 import json
 import os
-import re
-import secrets
 import shutil
-import socket
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedWriter, FileIO
+from io import BufferedWriter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from medp2p.errors import FileError, Medp2pError, OutputExistsError
 from medp2p.io.exchange import exchanged
 from medp2p.io.machine import file_error
+from medp2p.io.temporary import (
+    is_temporary,
+    new_temporary_file,
+    new_temporary_folder,
+    process_umask,
+    status_of,
+    sweep_stale,
+    temporary_name,
+)
 
-if sys.platform != "win32":  # there, an open file cannot be removed anyway
-    import fcntl
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "check_output",
+    "is_temporary",
+    "refuse_existing",
+    "sweep_stale",
+    "sync_folder",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 PathLike = str | os.PathLike[str]
-_TEMPORARY = re.compile(r"\.medp2p-([A-Za-z0-9-]{1,16})-\d+-[0-9a-f]{8}\.tmp")
-"""Host, process and a random end: short, since an output's own name may be 251 bytes long."""
-_HOST = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:16] or "host"
 
 
 @contextmanager
@@ -62,7 +75,7 @@ def atomic_file(
     target = Path(path)
     refuse_existing(path, overwrite=overwrite)
     with _as_file_error(path):
-        raw, temporary = _new_temporary_file(target.parent)
+        raw, temporary = new_temporary_file(target.parent)
     try:
         try:
             file = BufferedWriter(raw, 1 << 20)
@@ -127,13 +140,13 @@ def atomic_folder(
     target = Path(path)
     _refuse_folder(target, overwrite=overwrite, replaces=replaces)
     with _as_file_error(path):
-        temporary, lock = _new_temporary_folder(target.parent)
+        temporary, lock = new_temporary_folder(target.parent)
     try:
         yield temporary
         with _as_file_error(path):
             for file in sorted(temporary.rglob("*")):
                 _sync(file)
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(0o777 & ~process_umask())
             sync_folder(temporary)
         _refuse_folder(target, overwrite=overwrite, replaces=replaces)
         with _as_file_error(path):
@@ -145,29 +158,6 @@ def atomic_folder(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def sweep_stale(folder: PathLike, *, exclusive: bool = False) -> int:
-    """Remove what killed processes left of their writing in a folder.
-
-    Args:
-        folder: Looked at alone, not what is below it; a folder that is not there holds nothing.
-        exclusive: The caller holds the folder's lock, so that whatever is temporary there is stale. Without it only
-            what no living process of this machine is writing goes.
-
-    Returns:
-        How many files and folders were removed.
-    """
-    try:
-        entries = [Path(entry.path) for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
-    except OSError:
-        return 0
-    return sum(_removed(entry) for entry in entries if exclusive or _is_stale(entry))
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file of that name is a temporary one of this writer."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
 def refuse_existing(path: PathLike, *, overwrite: bool = False) -> None:
     """Raise if a file could not be written there without loss; a caller asks this before its work.
 
@@ -177,7 +167,7 @@ def refuse_existing(path: PathLike, *, overwrite: bool = False) -> None:
     """
     target = Path(path)
     with _as_file_error(path):
-        found = _lstat(target)
+        found = status_of(target)
         if found is None and not target.parent.is_dir():
             raise FileError(path, "cannot be written: its folder is not there", fix=f"make the folder {target.parent}")
     if found is None:
@@ -199,7 +189,7 @@ def check_output(path: PathLike, *, overwrite: bool = False) -> None:
     """
     refuse_existing(path, overwrite=overwrite)
     with _as_file_error(path):
-        raw, temporary = _new_temporary_file(Path(path).parent)
+        raw, temporary = new_temporary_file(Path(path).parent)
         raw.close()
         temporary.unlink(missing_ok=True)
 
@@ -223,87 +213,9 @@ _MEANT = {errno.EIO, errno.ENOSPC}
 """The folder is not on the disk. Anything else says that this file system syncs no folders."""
 
 
-class _RecordingFile(FileIO):
-    """A file that remembers why a write failed, since writers in native code swallow it."""
-
-    failure: OSError | None = None
-
-    def write(self, content: Any) -> int:
-        try:
-            return super().write(content)
-        except OSError as error:
-            self.failure = error
-            raise
-
-
-def _new_temporary_file(folder: Path) -> tuple[_RecordingFile, Path]:
-    while True:
-        temporary = _temporary_name(folder)
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, 0o600)
-        _lock(descriptor)
-        if _lstat(temporary) is not None:
-            return _RecordingFile(descriptor, "wb"), temporary
-        os.close(descriptor)  # somebody swept it between its making and its lock
-
-
-def _new_temporary_folder(folder: Path) -> tuple[Path, int | None]:
-    while True:
-        temporary = _temporary_name(folder)
-        temporary.mkdir(mode=0o700)
-        if sys.platform == "win32":
-            return temporary, None
-        descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-        _lock(descriptor)
-        if _lstat(temporary) is not None:
-            return temporary, descriptor
-        os.close(descriptor)
-
-
-def _temporary_name(folder: Path) -> Path:
-    return folder / f".medp2p-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-
-
-def _lock(descriptor: int) -> None:
-    """Held as long as the file is written; the kernel frees it with the process, so a stale file is a free one."""
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _is_stale(entry: Path) -> bool:
-    if sys.platform == "win32":
-        return True
-    match = _TEMPORARY.fullmatch(entry.name)
-    if match is None or match[1] != _HOST:
-        return False
-    try:
-        descriptor = os.open(entry, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _removed(entry: Path) -> bool:
-    try:
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    except OSError:
-        return False
-    return True
-
-
 def _refuse_folder(target: Path, *, overwrite: bool, replaces: Callable[[str], bool]) -> None:
     with _as_file_error(target):
-        found = _lstat(target)
+        found = status_of(target)
         if found is None:
             if not target.parent.is_dir():
                 raise FileError(
@@ -333,7 +245,7 @@ def _move_folder(temporary: Path, target: Path) -> None:
         return
     if exchanged(temporary, target):
         return
-    aside = _temporary_name(target.parent)
+    aside = temporary_name(target.parent)
     target.replace(aside)
     try:
         temporary.replace(target)
@@ -351,13 +263,6 @@ def _as_file_error(path: PathLike) -> Iterator[None]:
         raise
     except OSError as error:
         raise file_error(path, error, doing="written") from None
-
-
-def _lstat(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except FileNotFoundError:
-        return None
 
 
 def _kind(mode: int) -> str:
@@ -379,14 +284,4 @@ def _sync(path: Path) -> None:
 def _set_mode(descriptor: int, mode: int) -> None:
     if hasattr(os, "fchmod"):
         with contextlib.suppress(PermissionError):  # network shares that decide on modes themselves
-            os.fchmod(descriptor, mode & ~_umask())
-
-
-def _umask() -> int:
-    """The process's umask; Linux tells it, elsewhere it is set and put back, for a moment too strict, never too lax."""
-    with contextlib.suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+            os.fchmod(descriptor, mode & ~process_umask())

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from medp2p.errors import FileError
 from medp2p.io.codestream import frame_size
-from medp2p.io.dicom_elements import COMPRESSED, Element
+from medp2p.io.dicom_elements import COMPRESSED
+from medp2p.io.dicom_walk import Element
 from medp2p.io.exact import open_regular
 
 PathLike = str | os.PathLike[str]

@@ -73,15 +73,6 @@ def find_series(path: PathLike, *, series: str | None = None, progress: Progress
     return Series(path, tuple(ordered), affine)
 
 
-def list_series(path: PathLike) -> dict[str, list[Frame]]:
-    """The frames of every image series in a folder, by SeriesInstanceUID.
-
-    Raises:
-        FileError: A file is damaged, or there is no image.
-    """
-    return _by_series(_all_frames(path, None))
-
-
 def stacked(path: PathLike, frames: list[Frame]) -> tuple[list[Frame], NDArray[np.float64]]:
     """The frames in the order of their places, and the affine (RAS+) of the array they make.
 

@@ -1,7 +1,6 @@
 """NIfTI-1, NIfTI-2 and header/image pairs to Volume, byte by byte; what contradicts itself is refused by its cause."""
 
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +12,12 @@ from numpy.typing import NDArray
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.exact import ExactReader, reading
 from medp2p.io.machine import naming
-from medp2p.io.nifti_header import (
-    MILLIMETRES,
-    NIFTI1,
-    NIFTI2,
-    NUMBER_TYPES,
-    OTHER_TYPES,
-    SPACE_UNITS,
-    TIME_UNITS,
-    Affine,
-    quaternion_affine,
-)
+from medp2p.io.nifti_geometry import geometry
+from medp2p.io.nifti_header import NIFTI1, NIFTI2, NUMBER_TYPES, OTHER_TYPES
 from medp2p.io.scaling import scaled
-from medp2p.volume import Header, Volume
+from medp2p.volume import Volume
 
 PathLike = str | os.PathLike[str]
-_SIZE_TOLERANCE = 0.01
-"""Voxel sizes of pixdim and sform may differ by this share: both are rounded, and by different programs."""
-_QUATERNION_TOLERANCE = 1e-5
-_PLAUSIBLE_MM = (1e-4, 100.0)
-"""Voxels outside it, in a file whose unit is not millimetres, mean that the unit is wrong."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +53,7 @@ def read_nifti(path: PathLike, *, packed: bool | None = None) -> Volume:
     with naming(path), reading(path, packed=packed) as reader:
         fields, size = _read_fields(reader, {b"n+1": NIFTI1, b"n+2": NIFTI2})
         layout = _checked_layout(path, fields, smallest_offset=size + 4)
-        header, affine = _geometry(path, fields)
+        header, affine = geometry(path, fields)
         reader.skip(layout.offset - size)
         raw = _read_voxels(reader, layout)
         return Volume(scaled(path, raw, layout.slope, layout.intercept), affine, header=header)
@@ -80,7 +65,7 @@ def _read_pair(path: Path) -> Volume:
         head = files.enter_context(reading(header_path))
         fields, _ = _read_fields(head, {b"ni1": NIFTI1, b"ni2": NIFTI2})
         layout = _checked_layout(header_path, fields, smallest_offset=0)
-        header, affine = _geometry(header_path, fields)
+        header, affine = geometry(header_path, fields)
         image = files.enter_context(reading(image_path))
         image.skip(layout.offset)
         raw = _read_voxels(image, layout)
@@ -222,119 +207,3 @@ def _read_voxels(reader: ExactReader, layout: _Layout) -> NDArray[Any]:
     if not flat.dtype.isnative:
         flat = flat.byteswap(inplace=True).view(flat.dtype.newbyteorder("="))
     return flat.reshape(layout.shape, order="F")
-
-
-def _geometry(path: PathLike, fields: np.void) -> tuple[Header, Affine]:
-    unit = SPACE_UNITS.get(int(fields["xyzt_units"]) & 7, "unknown")
-    scale = MILLIMETRES[unit]
-    sform = _scaled_affine(_sform(path, fields), scale) if int(fields["sform_code"]) > 0 else None
-    qform = _scaled_affine(_qform(path, fields), scale) if int(fields["qform_code"]) > 0 else None
-    affine = sform if sform is not None else qform
-    if affine is None:
-        raise GeometryError(
-            path,
-            "the header does not say where the image lies: sform and qform both have code 0",
-            expected="a code above 0",
-            fix="set the transform and its code with the program that wrote the file",
-        )
-    if sform is not None:
-        _check_sizes(path, fields, sform / scale)
-    if sform is not None and qform is not None:
-        _check_sides(path, sform, qform)
-    _check_plausible(path, affine, unit)
-    return Header(
-        sform=sform,
-        sform_code=int(fields["sform_code"]) if sform is not None else 0,
-        qform=qform,
-        qform_code=int(fields["qform_code"]) if qform is not None else 0,
-        space_unit=unit,
-        time_unit=TIME_UNITS.get(int(fields["xyzt_units"]) & 0x38, "unknown"),
-    ), affine
-
-
-def _scaled_affine(affine: Affine, scale: float) -> Affine:
-    factors: Affine = np.array([[scale], [scale], [scale], [1.0]])
-    return affine * factors
-
-
-def _sform(path: PathLike, fields: np.void) -> Affine:
-    affine = np.eye(4)
-    affine[:3] = fields["srow"]
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all():
-        raise GeometryError(
-            path, "the sform is not finite", fix="set the transform with the program that wrote the file"
-        )
-    if not lengths.all() or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-3:
-        raise GeometryError(
-            path, "the sform is singular: an axis has no length, or two coincide", fix="set the transform anew"
-        )
-    return affine
-
-
-def _qform(path: PathLike, fields: np.void) -> Affine:
-    quaternion, offset = fields["quatern"].astype(np.float64), fields["qoffset"].astype(np.float64)
-    pixdim = fields["pixdim"].astype(np.float64)
-    length = float(quaternion @ quaternion) ** 0.5
-    if not (np.isfinite([*quaternion, *offset, pixdim[0]]).all() and length <= 1 + _QUATERNION_TOLERANCE):
-        raise GeometryError(
-            path,
-            "the qform is no rotation",
-            found=f"a quaternion of length {length:g}",
-            expected="at most 1, finite",
-            fix="set the transform with the program that wrote the file",
-        )
-    if not ((pixdim[1:4] > 0) & np.isfinite(pixdim[1:4])).all():
-        raise GeometryError(
-            path,
-            "the qform has a voxel size that is none",
-            found=f"pixdim {_numbers(pixdim[1:4])}",
-            expected="above 0",
-            fix="set the voxel sizes with the program that wrote the file",
-        )
-    return quaternion_affine(quaternion, offset, pixdim[1:4], float(pixdim[0]))
-
-
-def _check_sizes(path: PathLike, fields: np.void, sform: Affine) -> None:
-    """Pixdim must be the lengths of the sform's columns or, where it is sheared, the sizes before the shear."""
-    axes = min(3, int(fields["dim"][0]))
-    pixdim = fields["pixdim"].astype(np.float64)[1 : axes + 1]
-    if not any(np.all(np.abs(pixdim - sizes[:axes]) <= _SIZE_TOLERANCE * sizes[:axes]) for sizes in _sizes(sform)):
-        raise GeometryError(
-            path,
-            "sform and pixdim contradict each other in the voxel size",
-            found=f"{_numbers(np.linalg.norm(sform[:3, :3], axis=0)[:axes])} and {_numbers(pixdim)}",
-            fix="find out which is right and set both",
-        )
-
-
-def _sizes(sform: Affine) -> Iterator[NDArray[np.float64]]:
-    yield np.linalg.norm(sform[:3, :3], axis=0)
-    yield np.abs(np.linalg.qr(sform[:3, :3])[1].diagonal())
-
-
-def _check_sides(path: PathLike, sform: Affine, qform: Affine) -> None:
-    """Left and right must be the same in both: one handedness, and the axis along the body's width runs one way."""
-    s, q = (affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0) for affine in (sform, qform))
-    across = int(np.abs(s[0]).argmax())
-    if np.linalg.det(s) * np.linalg.det(q) < 0 or s[0, across] * q[0, across] < 0:
-        raise GeometryError(
-            path,
-            "sform and qform contradict each other: left and right are exchanged between them",
-            fix="find out which is right and set both",
-        )
-
-
-def _check_plausible(path: PathLike, affine: Affine, unit: str) -> None:
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if MILLIMETRES[unit] != 1.0 and not ((sizes > _PLAUSIBLE_MM[0]) & (sizes < _PLAUSIBLE_MM[1])).all():
-        raise GeometryError(
-            path,
-            f"the header counts in {unit}s, which makes voxels of an impossible size",
-            found=f"{_numbers(sizes)} mm",
-            fix="set the unit that the numbers are in (xyzt_units, 2 for mm)",
-        )
-
-
-def _numbers(values: NDArray[np.float64]) -> str:
-    return " x ".join(f"{value:g}" for value in values)
