@@ -13,12 +13,13 @@ OTSU_SHARE = 0.35
 """Share of Otsu's threshold above which an MR is body: the whole of it loses bone and the rim of the skin."""
 
 
-def find_body(voxels_ras: NDArray[Any], *, hu: bool) -> NDArray[np.bool_]:
+def find_body(voxels_ras: NDArray[Any], *, hu: bool, smoothing_voxels: float = SMOOTHING_VOXELS) -> NDArray[np.bool_]:
     """The body in a scan: bright voxels, their largest connected part, its holes filled in axial planes.
 
     Args:
         voxels_ras: Voxels in RAS order, shape (X, Y, Z).
         hu: Whether they are Hounsfield units; an MR's threshold is found in its own values.
+        smoothing_voxels: Standard deviation of the Gaussian for an MR.
 
     Returns:
         True inside the body, shape (X, Y, Z); nowhere if nothing stands out.
@@ -35,7 +36,7 @@ def find_body(voxels_ras: NDArray[Any], *, hu: bool) -> NDArray[np.bool_]:
     """
     from scipy import ndimage
 
-    axial = np.ascontiguousarray((voxels_ras > BODY_HU if hu else _bright(voxels_ras)).T)  # (Z, Y, X)
+    axial = np.ascontiguousarray((voxels_ras > BODY_HU if hu else _bright(voxels_ras, smoothing_voxels)).T)  # (Z, Y, X)
     parts, count = ndimage.label(axial, np.ones((3, 3, 3), bool))
     if count > 1:
         axial = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
@@ -57,11 +58,11 @@ def _without_holes(planes: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled
 
 
-def _bright(voxels: NDArray[Any]) -> NDArray[np.bool_]:
+def _bright(voxels: NDArray[Any], smoothing_voxels: float) -> NDArray[np.bool_]:
     from scipy import ndimage
     from skimage.filters import threshold_otsu
 
-    smooth = ndimage.gaussian_filter(voxels.astype(np.float32), SMOOTHING_VOXELS)
+    smooth = ndimage.gaussian_filter(voxels.astype(np.float32), smoothing_voxels)
     if smooth.min() == smooth.max():
         return np.zeros(voxels.shape, bool)
     bright: NDArray[np.bool_] = smooth > OTSU_SHARE * threshold_otsu(smooth)

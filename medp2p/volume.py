@@ -130,10 +130,10 @@ class Volume:
 
     def content_sha256(self) -> str:
         """Hash of what the scan holds: number type, shape, affine and voxels; not of how the file stores it."""
-        values = np.ascontiguousarray(self.voxels, dtype=self.voxels.dtype.newbyteorder("<"))
+        values = np.asfortranarray(self.voxels, dtype=self.voxels.dtype.newbyteorder("<"))  # as files have it: no copy
         digest = hashlib.sha256(f"{values.dtype.kind}{values.dtype.itemsize}{self.shape}".encode())
         digest.update(np.round(self.affine, 6).astype("<f8").tobytes())
-        digest.update(values.data)
+        digest.update(values.T.data)
         return digest.hexdigest()
 
     @classmethod

@@ -29,8 +29,10 @@ _SAMPLES = 200_000
 """Voxels of a first look; where that is not clear every voxel is counted."""
 _MARGIN_HU = 100.0
 """HU: a first look that is clear by less is not trusted."""
-_COARSE_MM = 4.0
-"""Bodies are compared at this spacing: the overlap is the same within 0.02, and found hundreds of times faster."""
+_COARSE_MM = 5.0
+"""Bodies are compared at about this spacing: the overlap is the same within 0.03, and found fifty times faster."""
+_COARSE_SMOOTHING = 0.5
+"""Of such few voxels: a Gaussian of a whole one would swell the body of an MR (measured: Dice 0.91 instead of 0.97)."""
 _FEWEST = 24
 """Voxels that an axis keeps at least."""
 
@@ -177,8 +179,9 @@ def _apart(loaded: LoadedCase, source: str, target: str, dice: float) -> Fault:
 
 
 def coarse_body(scan: Volume, *, hu: bool) -> NDArray[np.bool_]:
-    """The body in a scan on about every fourth millimetre of its grid."""
+    """The body in a scan on about every fifth millimetre of its grid."""
     array = scan.to_ras()
     spacing = PlaneGrid.of(scan, "axial", None).spacing_ras
     steps = (max(1, min(int(_COARSE_MM // mm), n // _FEWEST)) for mm, n in zip(spacing, array.shape, strict=True))
-    return find_body(np.ascontiguousarray(array[tuple(slice(None, None, step) for step in steps)]), hu=hu)
+    few = np.ascontiguousarray(array[tuple(slice(None, None, step) for step in steps)])
+    return find_body(few, hu=hu, smoothing_voxels=_COARSE_SMOOTHING)
