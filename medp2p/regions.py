@@ -15,6 +15,7 @@ INTEGER_TOLERANCE = 1e-3
 """A label within this of an integer is that integer: rounding noise of a float map."""
 BACKGROUND = "background"
 _LARGEST_LABEL = 2**31 - 1
+_LARGEST_TICKED = 2**16
 
 Labels = NDArray[np.integer[Any]]
 
@@ -225,10 +226,13 @@ def _checked_names(labels: Labels, names: Mapping[int, str] | None) -> dict[int,
 
 
 def present_labels(labels: Labels) -> list[int]:
-    """Every label of a map once, in rising order; a count of each small label is faster than sorting voxels."""
-    if labels.dtype.itemsize == 1 and labels.dtype.kind == "u":
-        return [int(label) for label in np.flatnonzero(np.bincount(labels.ravel(), minlength=256))]
-    return [int(label) for label in np.unique(labels)]
+    """Every label of a map once, in rising order; ticking off small labels is faster than sorting voxels."""
+    largest = int(labels.max())
+    if largest > _LARGEST_TICKED:
+        return [int(label) for label in np.unique(labels)]
+    seen = np.zeros(largest + 1, bool)
+    seen[labels] = True
+    return [int(label) for label in np.flatnonzero(seen)]
 
 
 def _unknown(name: str, known: Sequence[str], key: str | None = None) -> RegionError:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import uniform_filter
 
 from medp2p.errors import EmptyRegionError, GeometryError
 
@@ -114,10 +113,10 @@ def ssim_map(first: Floats, second: Floats, *, data_range: float) -> Floats:
         ((2, 2, 2), 1.0)
     """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    mean_1, mean_2 = _windowed(first), _windowed(second)
+    mean_1, mean_2 = windowed(first), windowed(second)
     product, squares = mean_1 * mean_2, np.square(mean_1) + np.square(mean_2)
-    covariance = _SAMPLE * (_windowed(first * second) - product)
-    variances = _SAMPLE * (_windowed(np.square(first) + np.square(second)) - squares)
+    covariance = _SAMPLE * (windowed(first * second) - product)
+    variances = _SAMPLE * (windowed(np.square(first) + np.square(second)) - squares)
     return np.asarray((2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2)))
 
 
@@ -132,11 +131,11 @@ def three_terms(first: Floats, second: Floats, *, data_range: float) -> Floats:
         C = (2 sx sy + C2) / (vx + vy + C2), S = (vxy + C3) / (sx sy + C3), sx = sqrt(max(vx, 0)).
     """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    mean_1, mean_2 = _windowed(first), _windowed(second)
+    mean_1, mean_2 = windowed(first), windowed(second)
     product, square_1, square_2 = mean_1 * mean_2, np.square(mean_1), np.square(mean_2)
-    covariance = _SAMPLE * (_windowed(first * second) - product)
-    variance_1 = _SAMPLE * (_windowed(np.square(first)) - square_1)
-    variance_2 = _SAMPLE * (_windowed(np.square(second)) - square_2)
+    covariance = _SAMPLE * (windowed(first * second) - product)
+    variance_1 = _SAMPLE * (windowed(np.square(first)) - square_1)
+    variance_2 = _SAMPLE * (windowed(np.square(second)) - square_2)
     spreads = np.sqrt(np.maximum(variance_1, 0)) * np.sqrt(np.maximum(variance_2, 0))
     luminance = (2 * product + c1) / (square_1 + square_2 + c1)
     contrast = (2 * spreads + c2) / (variance_1 + variance_2 + c2)
@@ -144,10 +143,28 @@ def three_terms(first: Floats, second: Floats, *, data_range: float) -> Floats:
     return np.asarray(np.maximum(luminance, 0) * np.maximum(contrast, 0) * np.maximum(structure, 0))
 
 
-def _windowed(values: Floats) -> Floats:
-    """Mean over the window of every voxel that has a complete one."""
-    inner = slice(MARGIN, -MARGIN)
-    return np.asarray(uniform_filter(values, WINDOW)[inner, inner, inner])
+def windowed(values: Floats) -> Floats:
+    """Mean over the window of every voxel that has a complete one.
+
+    Seven shifted copies are added along each axis (as 2 + 2 + 2 + 1): faster than a filter on blocks that fit a cache,
+    and without the drift of running sums.
+
+    Examples:
+        >>> windowed(np.arange(512.0).reshape(8, 8, 8))[0].tolist()
+        [[219.0, 220.0], [227.0, 228.0]]
+    """
+    for axis in range(values.ndim):
+        length = values.shape[axis] - WINDOW + 1
+        pairs = _cut(values, axis, 0, -1) + _cut(values, axis, 1, None)
+        sums = _cut(pairs, axis, 0, length) + _cut(pairs, axis, 2, length + 2)
+        sums += _cut(pairs, axis, 4, length + 4)
+        sums += _cut(values, axis, WINDOW - 1, None)
+        values = sums
+    return values / WINDOW**3
+
+
+def _cut(values: Floats, axis: int, start: int, stop: int | None) -> Floats:
+    return values[(slice(None),) * axis + (slice(start, stop),)]
 
 
 def _difference(predicted: ArrayLike, reference: ArrayLike, region: ArrayLike) -> Floats:

@@ -20,7 +20,7 @@ from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
 
 Array = NDArray[Any]
 T = TypeVar("T")
-TILE: Final = (32, 64, 64)
+TILE: Final = (24, 48, 128)
 """Voxels of a tile along the axes of the array, slowest first: with its margin it fits a second-level cache."""
 
 

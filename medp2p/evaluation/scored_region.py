@@ -127,7 +127,9 @@ def union_box(boxes: Sequence[Box | None]) -> Box | None:
 
 
 def _label_boxes(labels: NDArray[Any]) -> Mapping[int, Box]:
-    """Where each label of a map lies, from one walk over the map."""
+    """Where each label of a map lies, from one walk over the map along its memory."""
+    if labels.flags.f_contiguous and not labels.flags.c_contiguous:
+        return {label: box[::-1] for label, box in _label_boxes(labels.T).items()}
     if labels.max() <= _LARGEST_LISTED_LABEL:
         return {label: box for label, box in enumerate(find_objects(labels), start=1) if box is not None}
     values, numbered = np.unique(labels, return_inverse=True)
