@@ -119,7 +119,7 @@ def _check(run: Fit, values: dict[str, float], batch: SliceBatch) -> None:
     now = run.progressed
     where = f"epoch {now.epoch}, step {now.step + 1} (slices {_named(batch)})"
     check_finite(values, where=where)
-    for optimizer in (run.update.optimizer_g, run.update.optimizer_d):
+    for optimizer in (run.update.optimizer_g.optimizer, run.update.optimizer_d.optimizer):
         numbers = [parameter.detach() for group in optimizer.param_groups for parameter in group["params"]]
         numbers += [value for state in optimizer.state.values() for value in state.values() if value.ndim]
         largest = torch._foreach_norm(numbers, ord=math.inf)
