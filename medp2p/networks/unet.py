@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medp2p.networks.channels_last import in_channels_last, relu_of_both
+from medp2p.networks.deep_convolutions import DoublingConvTranspose2d, HalvingConv2d
 from medp2p.networks.last_layer import LastConvTranspose2d
 from medp2p.networks.norms import bias_before, norms
 
@@ -73,14 +74,14 @@ class UNet(nn.Module):
         for k, width in enumerate(widths):
             before = widths[k - 1] if k else in_channels
             down_norm = None if k in (0, deepest) else norms[norm](width)
-            convolution = nn.Conv2d(before, width, 4, 2, 1, bias=bias)
+            convolution = HalvingConv2d(before, width, bias=bias)
             self.down.append(Down(convolution, down_norm, deepest=k == deepest))
             arriving = width if k == deepest else 2 * width
             if k == 0:
                 self.up.append(LastConvTranspose2d(arriving, out_channels))
                 continue
             dropped = dropout and 4 <= k < deepest
-            upward = nn.ConvTranspose2d(arriving, before, 4, 2, 1, bias=bias)
+            upward = DoublingConvTranspose2d(arriving, before, bias=bias)
             self.up.append(Up(upward, norms[norm](before), dropout=dropped))
 
     def forward(self, source: Tensor) -> Tensor:

@@ -38,9 +38,9 @@ class DenseOptimizer:
     """
 
     def __init__(self, network: nn.Module, make: OptimizerFactory) -> None:
-        self._parameters = list(network.parameters())
-        self._orders = [_order(parameter) for parameter in self._parameters]
-        given = zip(self._parameters, self._orders, strict=True)
+        self._network = network
+        self._orders = [_order(parameter) for parameter in network.parameters()]
+        given = zip(network.parameters(), self._orders, strict=True)
         self._views = [nn.Parameter(parameter.detach().permute(order)) for parameter, order in given]
         self.optimizer = make(self._views)
 
@@ -50,7 +50,7 @@ class DenseOptimizer:
         Raises:
             TrainingError: The network was moved, or its weights replaced, since the optimiser was made.
         """
-        for parameter, order, view in zip(self._parameters, self._orders, self._views, strict=True):
+        for parameter, order, view in zip(self._network.parameters(), self._orders, self._views, strict=True):
             if view.data_ptr() != parameter.data_ptr():
                 raise TrainingError(
                     None,
@@ -84,7 +84,8 @@ class DenseOptimizer:
 
 def _order(weight: Tensor) -> list[int]:
     """The dimensions of a dense tensor from the slowest to the fastest in memory."""
-    return sorted(range(weight.ndim), key=lambda axis: (-weight.stride(axis), axis))
+    strides = weight.stride()
+    return sorted(range(weight.ndim), key=lambda axis: (-strides[axis], axis))
 
 
 def _permuted(of_weight: Mapping[str, Any], order: list[int]) -> dict[str, Any]:
