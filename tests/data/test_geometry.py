@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medp2p.data.geometry import NORMAL_AXIS, PlaneGrid, from_planes, linear_taps, to_planes
+from medp2p.data.geometry import NORMAL_AXIS, PlaneGrid, from_planes, to_planes
 from medp2p.errors import GeometryError
 
 from .orders import orders_of
@@ -123,15 +123,6 @@ def test_the_inverse_mapping_comes_after_resampling_and_may_round_to_integers():
     back = from_planes(np.full((2, 2, 2), 0.4, np.float32), grid, mapping=lambda p: np.rint(p * 10), dtype=np.int16)
     assert back.dtype == np.int16
     assert (back == 4).all()
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.1, 8.0), st.booleans())
-def test_the_weights_of_every_new_sample_sum_to_one(n_in, n_out, step, smooth):
-    places, weights = linear_taps(n_in, n_out, step, smooth=smooth)
-    assert weights.sum(axis=0) == pytest.approx(1.0, abs=1e-6)
-    assert weights.min() >= 0
-    assert places.min() >= 0
-    assert places.max() < n_in
 
 
 @pytest.mark.parametrize(
