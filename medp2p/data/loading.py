@@ -49,8 +49,7 @@ class LoadedCase:
 def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
     """Read the files of one case.
 
-    A mask on the scan's own lattice that covers a part of it is placed into it. Of several label maps the first has
-    the labels of `names`; a further one with a single label is a mask, called by its file's name.
+    A mask on the scan's own lattice that covers a part of it is placed into it.
 
     Args:
         case: Which files.
@@ -91,7 +90,7 @@ def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | N
 
 def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) -> Regions:
     path = case.regions[number]
-    regions = read_region_file(path, names, further=number > 0, case=case.id)
+    regions = read_region_file(path, names, number=number, several=len(case.regions) > 1, case=case.id)
     return regions if grid is None else on_grid(regions, grid, path)
 
 

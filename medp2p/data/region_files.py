@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medp2p.io import image_stem, read_regions
+from medp2p.io import image_stem, label_names, read_label_table, read_regions
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
 from medp2p.regions import Regions
@@ -15,24 +15,35 @@ Names = Mapping[Any, Any] | str | Path | None
 _LABELS_OF_A_MASK = ({1}, {255}, set[int]())
 
 
-def read_region_file(path: Path, names: Names = None, *, further: bool = False, case: str = "") -> Regions:
-    """One label map, or one mask.
+def read_region_file(
+    path: Path, names: Names = None, *, number: int = 0, several: bool = False, case: str = ""
+) -> Regions:
+    """One label map, or one of several, which may be a plain mask.
+
+    A mask is called by its file's name. Of several maps without names those with one label are masks; with names
+    those behind the first whose only label is 1 or 255: the names are the first one's.
 
     Args:
         path: The file.
         names: Of the labels.
-        further: It stands behind another file: if its only label is 1 or 255 it is a mask, called by its file's name.
-        case: The id that is taken out of that name: `S01_lesions.nii.gz` of S01 is `lesions`.
+        number: Which of several it is, from 0.
+        several: Whether there are others.
+        case: The id that is taken out of the name of a mask: `S01_lesions.nii.gz` of S01 is `lesions`.
 
     Raises:
         Medp2pError: The file is refused.
     """
-    regions = read_regions(path, None if further else names)
-    if not further or len(regions.layers) > 1:
-        return regions
+    if not several or (number == 0 and names is not None):
+        return read_regions(path, names)
+    regions = read_regions(path)
     labels = {label for label in regions.names if label}
-    if labels not in _LABELS_OF_A_MASK:
-        return regions if names is None else read_regions(path, names)
+    is_mask = labels in _LABELS_OF_A_MASK if names is not None else len(labels) < 2
+    if len(regions.layers) > 1 or (names is None and not is_mask):
+        return regions
+    if names is not None and not is_mask:
+        table, groups = label_names(names) if isinstance(names, Mapping) else read_label_table(names)
+        with naming(path):
+            return Regions(regions.labels, regions.affine, table, groups=groups)
     stem = image_stem(path)
     name = (stem.replace(case, "").strip("_-. ") if case else "") or stem
     return Regions(regions.labels, regions.affine, dict.fromkeys(labels or {1}, name))

@@ -62,6 +62,30 @@ def test_a_further_map_with_one_label_is_a_mask_called_by_its_file_without_the_c
     assert (loaded.regions.mask("lesions") & loaded.regions.mask("bone")).any()
 
 
+def test_of_several_maps_without_names_those_with_one_label_are_masks(tmp_path):
+    scans = head()
+    inside = (scans["ct"] > -500).astype(np.uint8)
+    write_case(tmp_path, **scans, head=inside * 7, tissues=labels_of(scans["ct"]))
+    loaded = load_case(case_in(tmp_path, regions=["head", "tissues"]), config_of("/scans"))
+    assert loaded.regions.region_names == ("head", "1", "2")
+
+
+def test_a_further_map_with_several_labels_has_the_names_too(tmp_path):
+    scans = head()
+    write_case(
+        tmp_path,
+        **scans,
+        regions=labels_of(scans["ct"]),
+        more=labels_of(scans["ct"])[::-1],
+        odd=np.full(SHAPE, 9, np.uint8),
+    )
+    loaded = load_case(case_in(tmp_path, regions=["regions", "more"]), CONFIG)
+    assert loaded.regions.region_names == ("brain", "bone")
+    assert len(loaded.regions.layers) == 2
+    with pytest.raises(Medp2pError, match=r"odd\.nii\.gz: label 9 has no name"):
+        load_case(case_in(tmp_path, regions=["regions", "odd"]), CONFIG)
+
+
 def test_masks_on_a_part_of_the_scans_lattice_are_placed_into_it(tmp_path):
     scans = head()
     part = AFFINE.copy()
