@@ -85,6 +85,10 @@ class GeneratorSection(Section):
     channels: Channels = Field(default=64, description="channels of its first layer")
     norm: Literal["batch", "instance"] = Field(default="batch", description="batch or instance")
     dropout: bool = Field(default=True, description="dropout while it is trained")
+    habit: Literal["evaluation", "training"] = Field(
+        default="evaluation",
+        description="how it translates: evaluation; or training, the reference's habit (dropout, statistics of a slice)",
+    )
 
 
 class DiscriminatorSection(Section):

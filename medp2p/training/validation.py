@@ -183,14 +183,12 @@ class Validation:
         Raises:
             Interrupted: It was told to stop; nothing was changed.
         """
-        generator.eval()
-        if self._description.habit == "training":
-            set_reference_habit(generator)
+        set_reference_habit(generator, self._description.habit == "training")
         translator = Translator(generator, self._description, device=self._device, precision=self.precision)
         try:
             results = self._held_out.score(translator, stopping(progress, stop))
         finally:
-            generator.train()
+            set_reference_habit(generator, False).train()
         if not results:
             write_model(self._folder / MODEL_FILE, generator.state_dict(), self._description)
             return

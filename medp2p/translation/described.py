@@ -42,4 +42,5 @@ def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], preci
             for name, entry in config.intensity.items()
         },
         precision=precision,
+        habit=generator.habit,
     )

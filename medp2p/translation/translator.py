@@ -1,6 +1,7 @@
 """Translator: a trained generator as a function from scan to scan, on exactly the scan's grid."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from os import PathLike
@@ -64,6 +65,7 @@ class Translator:
         self.sha256 = sha256
         self.description_sha256 = description_sha256
         self._network = network
+        self._one_at_a_time = threading.Lock()  # torch has one random state for all threads
         self._batch_size = batch_size
         self._maps = {name: intensity_map(entry) for name, entry in description.intensity.items()}
 
@@ -94,8 +96,7 @@ class Translator:
         network = build_network(header.description)
         network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
         in_channels_last(network.requires_grad_(False).to(where)).eval()
-        if header.description.habit == "training":
-            set_reference_habit(network)
+        set_reference_habit(network, header.description.habit == "training")
         return cls(
             network,
             header.description,
@@ -140,7 +141,7 @@ class Translator:
         step = self._slices_at_once(grid)
         for start in range(0, grid.count, step):
             stop = min(start + step, grid.count)
-            made = self._generate(self._prepared(arrays, limits, grid, start, stop))
+            made = self._generate(self._prepared(arrays, limits, grid, start, stop), start)
             for channel, name in enumerate(self.description.targets):
                 predicted[name][_within(grid, start, stop)] = self._finished(
                     name, made[:, channel], _part(grid, start, stop)
@@ -187,6 +188,8 @@ class Translator:
 
     def _slices_at_once(self, grid: PlaneGrid) -> int:
         height, width = self._network_size(grid.size)
+        if self.description.habit == "training":
+            return 1  # the statistics are those of a slice, whatever its neighbours
         return self._batch_size or min(max(_PLANES_AT_ONCE[self.device.type] * 256 * 256 // (height * width), 1), 64)
 
     def _network_size(self, size: tuple[int, ...]) -> tuple[int, int]:
@@ -207,16 +210,24 @@ class Translator:
         return np.stack([planes(mapped, index - low, context) for index in range(start, stop)])
 
     @torch.inference_mode()
-    def _generate(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the generator makes of slices in [-1, 1], shape (B, C, H, W) to (B, targets, H, W)."""
+    def _generate(self, images: NDArray[np.float32], start: int) -> NDArray[np.float32]:
+        """What the generator makes of slices in [-1, 1] from number `start`, (B, C, H, W) to (B, targets, H, W)."""
         padded, (rows, columns) = pad_to_size(images, self._network_size(images.shape[2:]), LOW)
         batch = torch.from_numpy(padded).to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            made = self._network(batch)
+            made = self._network(batch) if self.description.habit == "evaluation" else self._with_dropout(batch, start)
         result: NDArray[np.float32] = made.float().cpu().numpy()[:, :, rows, columns]
         if not np.isfinite(result).all():
             raise ModelError(None, "the model made values that are not finite", fix="try --precision fp32")
         return result
+
+    def _with_dropout(self, batch: torch.Tensor, seed: int) -> torch.Tensor:
+        """The reference's habit with one answer for one slice: what is dropped depends on the slice's number alone."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with self._one_at_a_time, torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            made: torch.Tensor = self._network(batch)
+        return made
 
     def _finished(self, target: str, made: NDArray[np.float32], grid: PlaneGrid) -> Array:
         """Slices in [-1, 1] as values of the target, in RAS order on the scan's own in-plane grid."""

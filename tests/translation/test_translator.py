@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medp2p.errors import ConfigError, GeometryError, ModelError
-from medp2p.translation.description import Preparation
+from medp2p.translation.description import Architecture, Preparation
 from medp2p.translation.translator import Translator
 from medp2p.volume import Header, Volume
 from tests.translation.conftest import CT, MR, description, save
@@ -146,6 +146,20 @@ def test_bf16_differs_from_fp32_by_little_and_says_so_in_its_type(model) -> None
     apart = np.abs(exact(scan()).voxels.astype(float) - narrow(scan()).voxels)
     assert (exact.precision, narrow.precision) == ("fp32", "bf16")
     assert 0 < apart.mean() < 30
+
+
+def test_the_references_habit_gives_one_answer_and_another_one(tmp_path) -> None:
+    def made(habit: str, folder: str, batch_size: int | None = None) -> np.ndarray:
+        said = description(generator=Architecture(kind="unet_128", channels=4, norm="batch", dropout=True), habit=habit)
+        (tmp_path / folder).mkdir()
+        translator = Translator.load(save(tmp_path / folder, said), device="cpu", batch_size=batch_size)
+        state = torch.random.get_rng_state()
+        voxels = translator(scan()).voxels
+        assert torch.equal(state, torch.random.get_rng_state())
+        return voxels
+
+    np.testing.assert_array_equal(made("training", "a"), made("training", "b", batch_size=4))
+    assert not np.array_equal(made("training", "c"), made("evaluation", "d"))
 
 
 def test_a_device_that_is_not_there_is_refused(model) -> None:
