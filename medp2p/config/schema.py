@@ -87,7 +87,7 @@ class GeneratorSection(Section):
     dropout: bool = Field(default=True, description="dropout while it is trained")
     habit: Literal["evaluation", "training"] = Field(
         default="evaluation",
-        description="how it translates: evaluation; or training, the reference's habit (dropout, statistics of a slice)",
+        description="how it translates: evaluation; or training, the reference's habit (dropout, slice statistics)",
     )
 
 
