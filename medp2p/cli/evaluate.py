@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from medp2p.cli.messages import say_faults, say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_device, add_json, add_many, add_overwrite, add_verb
@@ -72,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 def _score_run(options: argparse.Namespace, progress: Progress) -> Sequence[Fault]:
     from medp2p.training import evaluate_run
 
-    evaluate_run(
+    done = evaluate_run(
         options.model,
         output=options.output,
         split=options.split or "test",
@@ -80,9 +79,12 @@ def _score_run(options: argparse.Namespace, progress: Progress) -> Sequence[Faul
         precision=options.precision,
         overwrite=options.overwrite,
         progress=progress,
-        **_given(options, "viewer", "shard", "cluster", "workers"),
+        viewer=options.viewer,
+        workers=options.workers,
+        cluster=options.cluster,
+        shard_of=options.shard,
     )
-    return ()
+    return done.faults
 
 
 def _score_files(options: argparse.Namespace, progress: Progress) -> Sequence[Fault]:
@@ -101,16 +103,10 @@ def _score_files(options: argparse.Namespace, progress: Progress) -> Sequence[Fa
         overwrite=options.overwrite,
         workers=options.workers,
         progress=progress,
-        **_given(options, "shard", "cluster"),
+        cluster=options.cluster,
+        shard_of=options.shard,
     )
     return done.faults
-
-
-def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Keywords of options that were given."""
-    values = {name: getattr(options, name) for name in names}
-    keyword = {"shard": "shard_of"}
-    return {keyword.get(name, name): value for name, value in values.items() if value not in (None, False, 1)}
 
 
 def _refuse_mixtures(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """`medp2p evaluate --run`: the held-out cases of a run, translated by its model and scored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
@@ -11,7 +11,9 @@ from medp2p.data.cases import Case, find_cases
 from medp2p.device import device_of_worker
 from medp2p.errors import ConfigError, Fault, Medp2pError, fault
 from medp2p.evaluation import Scores
+from medp2p.evaluation.files import Evaluation
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
+from medp2p.evaluation.viewer import build_viewer, require_viewer, worst_cases
 from medp2p.evaluation.written import write_evaluation
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
@@ -19,6 +21,7 @@ from medp2p.training.papers import config_with_places
 from medp2p.training.validation import HeldOut
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.translator import Progress, Translator
+from medp2p.volume import Volume
 
 PathLike_ = str | PathLike[str]
 
@@ -30,12 +33,13 @@ def evaluate_run(
     split: str = "test",
     device: str = "auto",
     precision: str = "auto",
+    viewer: bool = False,
     overwrite: bool = False,
     workers: int = 1,
     cluster: str | None = None,
     shard_of: str | None = None,
     progress: Progress | None = None,
-) -> Scores:
+) -> Evaluation:
     """Translates the held-out cases of a run and scores them.
 
     Args:
@@ -44,6 +48,7 @@ def evaluate_run(
         split: `test` or `validation`; `train` says how well it knows what it learnt.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `auto`, `fp32` or `bf16`.
+        viewer: Write viewer.html too; the worst cases are translated once more for it.
         overwrite: Replace scores that are there.
         workers: Processes on this machine, or jobs on a cluster, that share the cases; see `medp2p.many`.
         cluster: `slurm`, or the address of a dask scheduler; None is this machine.
@@ -51,11 +56,11 @@ def evaluate_run(
         progress: Called with done, total and what is being done.
 
     Returns:
-        The scores, as written.
+        The scores, as written, and the faults of cases that were refused: call `check` on it to raise them.
 
     Raises:
         ConfigError: The run held out no such cases.
-        Medp2pError: The run, its scans or the output cannot be used. Every other case is scored first.
+        Medp2pError: The run, all of its scans or the output cannot be used.
     """
     folder = Path(run)
     config = config_with_places(folder)
@@ -63,6 +68,8 @@ def evaluate_run(
     if not cases:
         raise ConfigError(run, "the run has no cases of this split", key="--split", found=split,
                           fix="name a split that has cases (test, validation or train)")  # fmt: skip
+    if viewer:
+        require_viewer()
     header = read_header(model_path(folder))
     said = {"sha256": header.sha256, "description_sha256": header.description_sha256, "split": split}
     unfinished = Unfinished.start(output, {**said, "precision": precision, "shard": shard_of}, overwrite=overwrite)
@@ -85,11 +92,10 @@ def evaluate_run(
         unfinished.give_up()
         raise
     scores = Scores.combine([result.scores for result in results], provenance=said, refused=map(str, faults))
-    write_evaluation(unfinished.output, scores, [result.pictures for result in results])
+    shown = build_viewer(work.pairs(cases, worst_cases(scores)), scores) if viewer else None
+    write_evaluation(unfinished.output, scores, [result.pictures for result in results], viewer=shown)
     unfinished.finish()
-    if faults:
-        raise ConfigError.several(faults)
-    return scores
+    return Evaluation(unfinished.output, scores, tuple(faults))
 
 
 def _nothing(run: PathLike_, split: str) -> Fault:
@@ -111,9 +117,18 @@ class _Work:
     unfinished: Unfinished
     progress: Progress | None
 
-    def begin(self) -> Callable[[Case], list[CaseResult]]:
+    def translator(self) -> Translator:
         device = device_of_worker(self.device, worker_number())
-        translator = Translator.load(self.run, device=device, precision=self.precision)
+        return Translator.load(self.run, device=device, precision=self.precision)
+
+    def pairs(self, cases: Sequence[Case], names: Sequence[str]) -> list[tuple[str, Volume, Volume]]:
+        """Name, predicted and reference of some of the scored cases."""
+        translator = self.translator()
+        found = (HeldOut((), self.config).pairs_of(case, translator) for case in cases)
+        return [pair for pairs in found for pair in pairs if pair[0] in names]
+
+    def begin(self) -> Callable[[Case], list[CaseResult]]:
+        translator = self.translator()
         held_out = HeldOut((), self.config)
         tell = self.progress or (lambda done, total, what: None)
 

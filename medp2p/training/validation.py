@@ -76,9 +76,7 @@ class HeldOut:
         Raises:
             Medp2pError: The files of the case are refused.
         """
-        names, groups = label_table(self.config)
-        table: dict[object, object] = {**names} | ({"groups": groups} if groups else {})
-        loaded = load_case(case, self.config, table or None)
+        loaded = self._loaded(case)
         key = json.dumps(loaded.hashes, sort_keys=True)
         targets = self.config.data.target
         kept = [unfinished.get(self._name(case, target), key) for target in targets] if unfinished else [None]
@@ -90,6 +88,17 @@ class HeldOut:
             if unfinished:
                 unfinished.put(result.scores.cases[0], key, result)
         return results
+
+    def pairs_of(self, case: Case, translator: Translator) -> list[tuple[str, Volume, Volume]]:
+        """Name, predicted and reference of each target of a case."""
+        loaded = self._loaded(case)
+        predicted = translator.translate_all({name: loaded.volumes[name] for name in self.config.data.sources})
+        return [(self._name(case, name), volume, loaded.volumes[name]) for name, volume in predicted.items()]
+
+    def _loaded(self, case: Case) -> LoadedCase:
+        names, groups = label_table(self.config)
+        table: dict[object, object] = {**names} | ({"groups": groups} if groups else {})
+        return load_case(case, self.config, table or None)
 
     def _results(self, loaded: LoadedCase, translator: Translator, progress: Progressing) -> Iterator[CaseResult]:
         sources = {name: loaded.volumes[name] for name in self.config.data.sources}
