@@ -4,15 +4,19 @@ import logging
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medp2p.config import Config, config_from_mapping, to_yaml
 from medp2p.errors import ConfigError, FileError, OutputExistsError
 from medp2p.io.atomic import atomic_file, refuse_existing, write_json, write_text
 from medp2p.io.machine import file_error
 from medp2p.translation.described import describe
-from medp2p.translation.model_file import MODEL_FILE, model_path, read_header, read_weights, write_model
+from medp2p.translation.model_file import MODEL_FILE, ModelHeader, model_path, read_header, read_weights, write_model
 from medp2p.translation.outputs import versions
 from medp2p.translation.translator import build_network
+
+if TYPE_CHECKING:
+    from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -95,29 +99,45 @@ def export_weights(run: PathLike_, output: PathLike_, *, overwrite: bool = False
 
     Args:
         run: A run folder or model file.
-        output: `NAME.pth` for the reference pix2pix repository.
+        output: `NAME.pth` for the reference pix2pix repository; `NAME.onnx`, with `NAME.json` beside it that says how a
+            scan becomes its input.
         overwrite: Replace a file that exists.
 
     Returns:
         The file.
 
     Raises:
-        ConfigError: The extension is none of these.
+        ConfigError: The extension is none of these, or the extra `onnx` is missing.
+        ModelError: The model cannot be read, or not be exported so that it gives the same values.
         OutputExistsError: The file exists.
     """
-    import torch
-
-    from medp2p.networks import reference_state_dict
-
     target = Path(output)
-    if target.suffix.lower() != ".pth":
+    write = _EXPORTS.get(target.suffix.lower())
+    if write is None:
         raise ConfigError(output, "an extension that is no export", key="-o", found=target.suffix or "none",
-                          expected=".pth", fix="write NAME.pth")  # fmt: skip
+                          expected=", ".join(_EXPORTS), fix="write NAME.pth or NAME.onnx")  # fmt: skip
     refuse_existing(target, overwrite=overwrite)
     path = model_path(Path(run))
     header = read_header(path)
     network = build_network(header.description)
     network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
+    write(network.eval(), header, target, overwrite)
+    return target
+
+
+def _write_pth(network: "nn.Module", header: ModelHeader, target: Path, overwrite: bool) -> None:
+    import torch
+
+    from medp2p.networks import reference_state_dict
+
     with atomic_file(target, overwrite=overwrite) as file:
         torch.save({name: tensor.contiguous() for name, tensor in reference_state_dict(network).items()}, file)
-    return target
+
+
+def _write_onnx(network: "nn.Module", header: ModelHeader, target: Path, overwrite: bool) -> None:
+    from medp2p.translation.onnx_export import export_onnx
+
+    export_onnx(network, header, target, overwrite=overwrite)
+
+
+_EXPORTS = {".pth": _write_pth, ".onnx": _write_onnx}
