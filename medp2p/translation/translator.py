@@ -21,6 +21,7 @@ from medp2p.errors import GeometryError, ModelError
 from medp2p.networks import build_generator, set_reference_habit
 from medp2p.networks.limits import size_multiple, smallest_size
 from medp2p.translation.description import ChannelMap, Description
+from medp2p.translation.memory import available_bytes, needed_bytes
 from medp2p.translation.model_file import model_path, read_header, read_weights
 from medp2p.volume import Array, Volume
 
@@ -137,6 +138,7 @@ class Translator:
         arrays = {name: volume.to_ras() for name, volume in sources.items()}
         limits = {name: self._limits(name, array) for name, array in arrays.items()}
         grid = self._grid(first)
+        self._tell_memory(sources, grid)
         predicted = {name: np.empty(grid.shape_ras, self._type(name), order="F") for name in self.description.targets}
         step = self._slices_at_once(grid)
         for start in range(0, grid.count, step):
@@ -191,6 +193,30 @@ class Translator:
         if self.description.habit == "training":
             return 1  # the statistics are those of a slice, whatever its neighbours
         return self._batch_size or min(max(_PLANES_AT_ONCE[self.device.type] * 256 * 256 // (height * width), 1), 64)
+
+    def _tell_memory(self, sources: Mapping[str, Volume], grid: PlaneGrid) -> None:
+        """Says what a scan will take where that is more than there is."""
+        first = next(iter(sources.values()))
+        per_voxel = sum(volume.voxels.itemsize for volume in sources.values())
+        per_voxel += sum(np.dtype(self._type(name)).itemsize for name in self.description.targets)
+        height, width = self._network_size(grid.size)
+        needed = needed_bytes(
+            weights=sum(parameter.nbytes for parameter in self._network.parameters()),
+            voxels=first.voxels.size,
+            bytes_per_voxel=per_voxel,
+            slices=self._slices_at_once(grid),
+            pixels=height * width,
+            channels=self.description.generator.channels,
+        )
+        there = available_bytes()
+        if there is not None and needed > there:
+            logger.warning(
+                "translating %s voxels takes about %.1f GB of memory and %.1f GB are free: fewer slices at once "
+                "(--batch-size 1) take less",
+                " x ".join(map(str, first.shape)),
+                needed / 1e9,
+                there / 1e9,
+            )
 
     def _network_size(self, size: tuple[int, ...]) -> tuple[int, int]:
         """The least height and width, not below those of a slice, that the generator takes."""
