@@ -34,13 +34,15 @@ def find_body(voxels_ras: NDArray[Any], *, hu: bool, smoothing_voxels: float = S
         >>> int(find_body(head, hu=True).sum())
         75
     """
+    axial = np.ascontiguousarray((voxels_ras > BODY_HU if hu else _bright(voxels_ras, smoothing_voxels)).T)  # (Z, Y, X)
+    return _without_holes(_largest_part(axial)).T
+
+
+def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     from scipy import ndimage
 
-    axial = np.ascontiguousarray((voxels_ras > BODY_HU if hu else _bright(voxels_ras, smoothing_voxels)).T)  # (Z, Y, X)
-    parts, count = ndimage.label(axial, np.ones((3, 3, 3), bool))
-    if count > 1:
-        axial = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-    return _without_holes(axial).T
+    parts, count = ndimage.label(mask, np.ones((3, 3, 3), bool))
+    return parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])) if count > 1 else mask
 
 
 def _without_holes(planes: NDArray[np.bool_]) -> NDArray[np.bool_]:

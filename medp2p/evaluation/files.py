@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -167,13 +167,18 @@ def evaluate_cases(
             unfinished.give_up()
         raise
     scores = Scores.combine(
-        [result.scores for result in results], provenance=provenance or {}, refused=map(str, refused)
+        [result.scores for result in results], provenance=provenance or {}, refused=map(_without_folder, refused)
     )
     if None not in found.values() and unfinished.claim():
         shown = _viewer(cases, scores) if viewer else None
         write_evaluation(unfinished.output, scores, [result.pictures for result in results], viewer=shown)
         unfinished.finish()
     return Evaluation(unfinished.output, scores, tuple(refused), tuple(warnings))
+
+
+def _without_folder(refused: Fault) -> str:
+    """A fault for files that may be passed on: no folder, which may be called like a patient or a user."""
+    return str(refused if refused.path is None else replace(refused, path=Path(refused.path).name))
 
 
 def _name(files: CaseFiles) -> str:

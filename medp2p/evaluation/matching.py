@@ -243,8 +243,8 @@ class _Role:
             prediction.path,
             f"{self._kind()} of this prediction is missing",
             key=prediction.case,
-            expected=f"{folder / stem}.*",
-            fix="put it there, or take the prediction away",
+            expected=f"{stem}.*",
+            fix=f"put it where {self.name} says, or take the prediction away",
         )
 
     def _there(self, path: Path, prediction: _Prediction) -> Path:
@@ -254,7 +254,7 @@ class _Role:
             prediction.path,
             f"{self._kind()} of this prediction is missing",
             key=prediction.case,
-            expected=fspath(path),
+            expected=path.name,
             fix=f"put it there, or correct the pattern of {self.name}",
         )
 

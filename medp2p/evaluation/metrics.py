@@ -21,7 +21,8 @@ MARGIN: Final = WINDOW // 2
 K1: Final = 0.01
 K2: Final = 0.03
 """Wang et al. 2004: C1 = (K1 R)^2 and C2 = (K2 R)^2."""
-_SAMPLE: Final = WINDOW**3 / (WINDOW**3 - 1)
+SAMPLE: Final = WINDOW**3 / (WINDOW**3 - 1)
+"""From the covariance of a population to that of a sample."""
 
 
 def masked_mae(predicted: ArrayLike, reference: ArrayLike, region: ArrayLike) -> float:
@@ -115,8 +116,8 @@ def ssim_map(first: Floats, second: Floats, *, data_range: float) -> Floats:
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     mean_1, mean_2 = windowed(first), windowed(second)
     product, squares = mean_1 * mean_2, np.square(mean_1) + np.square(mean_2)
-    covariance = _SAMPLE * (windowed(first * second) - product)
-    variances = _SAMPLE * (windowed(np.square(first) + np.square(second)) - squares)
+    covariance = SAMPLE * (windowed(first * second) - product)
+    variances = SAMPLE * (windowed(np.square(first) + np.square(second)) - squares)
     return np.asarray((2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2)))
 
 
@@ -133,9 +134,9 @@ def three_terms(first: Floats, second: Floats, *, data_range: float) -> Floats:
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     mean_1, mean_2 = windowed(first), windowed(second)
     product, square_1, square_2 = mean_1 * mean_2, np.square(mean_1), np.square(mean_2)
-    covariance = _SAMPLE * (windowed(first * second) - product)
-    variance_1 = _SAMPLE * (windowed(np.square(first)) - square_1)
-    variance_2 = _SAMPLE * (windowed(np.square(second)) - square_2)
+    covariance = SAMPLE * (windowed(first * second) - product)
+    variance_1 = SAMPLE * (windowed(np.square(first)) - square_1)
+    variance_2 = SAMPLE * (windowed(np.square(second)) - square_2)
     spreads = np.sqrt(np.maximum(variance_1, 0)) * np.sqrt(np.maximum(variance_2, 0))
     luminance = (2 * product + c1) / (square_1 + square_2 + c1)
     contrast = (2 * spreads + c2) / (variance_1 + variance_2 + c2)

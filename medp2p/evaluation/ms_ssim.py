@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.evaluation.metrics import MARGIN, Floats, Mask, three_terms
+from medp2p.evaluation.maps import Map, maps_for
+from medp2p.evaluation.metrics import MARGIN, Floats, Mask
 from medp2p.evaluation.one_pass import View, complete_windows, over, slowest_first, tiles, widened
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
 
@@ -64,11 +65,11 @@ def ms_ssim(
         return float("nan")
     axes = slowest_first(reference)
     level = _first_level(predicted.transpose(axes), reference.transpose(axes), region.turned(axes), view)
-    result = 1.0
+    result, terms = 1.0, maps_for(reference.size).terms
     for number, weight in enumerate(WEIGHTS):
         if number:
             level = _coarser(level)
-        result *= float(np.clip(_mean(level, weight, view.data_range, threads), 0, 1))
+        result *= float(np.clip(_mean(level, terms, weight, view.data_range, threads), 0, 1))
     return result
 
 
@@ -184,7 +185,7 @@ def _cut(values: Array, box: Box, wanted: Box) -> Array:
     return found
 
 
-def _mean(level: _Level, weight: float, data_range: float, threads: int | None) -> float:
+def _mean(level: _Level, terms: Map, weight: float, data_range: float, threads: int | None) -> float:
     """Mean over the region of one level's map, tile by tile, where windows are complete."""
 
     def of_tile(tile: Box) -> tuple[int, float]:
@@ -193,8 +194,8 @@ def _mean(level: _Level, weight: float, data_range: float, threads: int | None) 
         if windows is None or part is None:
             return 0, 0.0
         counted = tuple(slice(w.start + p.start, w.start + p.stop) for w, p in zip(windows, part, strict=True))
-        terms = three_terms(*level.pair(widened(counted, level.shape)), data_range=data_range)[level.mask(counted)]
-        return terms.size, float(np.power(terms, weight).sum())
+        found = terms(*level.pair(widened(counted, level.shape)), data_range=data_range)[level.mask(counted)]
+        return found.size, float(np.power(found, weight).sum())
 
-    found = list(over(of_tile, tiles(level.box), threads))
-    return sum(total for _, total in found) / sum(count for count, _ in found)
+    means = list(over(of_tile, tiles(level.box), threads))
+    return sum(total for _, total in means) / sum(count for count, _ in means)

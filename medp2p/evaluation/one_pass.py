@@ -15,7 +15,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.evaluation.metrics import MARGIN, WINDOW, Floats, Mask, ssim_map
+from medp2p.evaluation.maps import Map, maps_for
+from medp2p.evaluation.metrics import MARGIN, WINDOW, Floats, Mask
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
 
 Array = NDArray[Any]
@@ -112,8 +113,10 @@ def sums_of(
     turned = [region.turned(axes) for region in regions]
     totals = [Sums() for _ in regions]
 
+    ssim = maps_for(reference.size).ssim if similarity else None
+
     def of_tile(tile: Box) -> list[tuple[int, Sums]]:
-        return list(_tile_sums(predicted, reference, turned, view, tile, similarity))
+        return list(_tile_sums(predicted, reference, turned, view, tile, ssim))
 
     for found in over(of_tile, tiles(tuple(slice(0, n) for n in reference.shape)), threads):
         for index, sums in found:
@@ -122,7 +125,7 @@ def sums_of(
 
 
 def _tile_sums(
-    predicted: Array, reference: Array, regions: Sequence[ScoredRegion], view: View, tile: Box, similarity: bool
+    predicted: Array, reference: Array, regions: Sequence[ScoredRegion], view: View, tile: Box, ssim: Map | None
 ) -> Iterator[tuple[int, Sums]]:
     """The sums of each region that has a voxel in a tile."""
     touching = [(i, region) for i, region in enumerate(regions) if _overlap(region.box, tile)]
@@ -130,7 +133,7 @@ def _tile_sums(
         return
     outer = widened(tile, reference.shape)
     inner = _inside(tile, outer)
-    windows = complete_windows(tile, reference.shape) if similarity else None
+    windows = None if ssim is None else complete_windows(tile, reference.shape)
     first, second = view.clip(predicted[outer], view.factor), view.clip(reference[outer])
     error = view.scale(predicted[tile], view.factor) - reference[tile].astype(np.float64)
     clipped_error = first[inner] - second[inner]
@@ -141,14 +144,16 @@ def _tile_sums(
         if not here.any():
             continue
         sums = _error_sums(error, clipped_error, here)
-        if windows is not None:
+        if ssim is not None and windows is not None:
             scored = here[_inside(windows, tile)]
             if not view.masked or around.all():
-                whole = whole or [ssim_map(first, second, data_range=view.data_range)[_core(windows, outer)]]
+                whole = whole or [ssim(first, second, data_range=view.data_range)[_core(windows, outer)]]
                 sums.similarity = float(whole[0].sum() if scored.all() else whole[0][scored].sum())
                 sums.windows = int(np.count_nonzero(scored))
             else:
-                sums.windows, sums.similarity = _rim_similarity(first, second, around, scored, windows, outer, view)
+                sums.windows, sums.similarity = _rim_similarity(
+                    ssim, first, second, around, scored, windows, outer, view
+                )
         yield index, sums
 
 
@@ -164,7 +169,7 @@ def _error_sums(error: Floats, clipped_error: Floats, here: Mask) -> Sums:
 
 
 def _rim_similarity(
-    first: Floats, second: Floats, around: Mask, scored: Mask, windows: Box, outer: Box, view: View
+    ssim: Map, first: Floats, second: Floats, around: Mask, scored: Mask, windows: Box, outer: Box, view: View
 ) -> tuple[int, float]:
     """Number and sum of SSIM where a region covers a part of a tile: filtered on the box around that part only."""
     box = bounding_box(scored)
@@ -173,7 +178,7 @@ def _rim_similarity(
     core = _core(windows, outer)
     needed = tuple(slice(c.start + b.start, c.start + b.stop + 2 * MARGIN) for c, b in zip(core, box, strict=True))
     mask = around[needed]
-    similarity = ssim_map(first[needed] * mask, second[needed] * mask, data_range=view.data_range)[scored[box]]
+    similarity = ssim(first[needed] * mask, second[needed] * mask, data_range=view.data_range)[scored[box]]
     return similarity.size, float(similarity.sum())
 
 

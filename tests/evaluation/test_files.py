@@ -137,6 +137,7 @@ def test_one_bad_case_is_reported_and_the_others_are_scored(pairs, caplog):
         done.check()
     assert "unused.nii" in caplog.text
     assert len(json.loads((pairs / "out" / "scores.json").read_text())["refused"]) == 3
+    assert not [path.name for path in (pairs / "out").iterdir() if str(pairs) in path.read_text()]
     assert "not scored" in (pairs / "out" / "report.html").read_text()
 
 

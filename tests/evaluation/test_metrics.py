@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from medp2p.errors import EmptyRegionError, GeometryError
-from medp2p.evaluation.metrics import masked_mae, masked_me, masked_psnr, psnr_of, ssim_map
+from medp2p.evaluation import metrics
+from medp2p.evaluation.maps import maps_for
+from medp2p.evaluation.metrics import masked_mae, masked_me, masked_psnr, psnr_of
 
 from . import oracles
 
@@ -55,20 +57,61 @@ def test_arrays_of_other_shapes_are_refused():
         masked_mae(WATER, WATER, LEFT_HALF[1:])
 
 
-def test_ssim_map_is_that_of_scikit_image_in_float64():
-    rng = np.random.default_rng(3)
-    first = rng.normal(500, 300, (15, 12, 9))
-    second = first + rng.normal(0, 80, first.shape)
+@pytest.fixture(params=["numpy", "numba"])
+def maps(request, monkeypatch):
+    """Both sets of functions: the same tests for both."""
+    if request.param == "numpy":
+        return maps_for(0)
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    monkeypatch.setattr("medp2p.evaluation.maps.WORTH_COMPILING", 0)
+    return maps_for(1)
+
+
+def images(shape=(15, 12, 9), seed=3):
+    rng = np.random.default_rng(seed)
+    first = rng.normal(500, 300, shape)
+    return first, first + rng.normal(0, 80, shape)
+
+
+def test_ssim_map_is_that_of_scikit_image_in_float64(maps):
+    first, second = images()
     _, wanted = structural_similarity(first, second, data_range=4095.0, full=True)
-    found = ssim_map(first, second, data_range=4095.0)
+    found = maps.ssim(first, second, data_range=4095.0)
     assert np.abs(found - wanted[3:-3, 3:-3, 3:-3]).max() < 1e-12
 
 
-def test_ssim_map_is_that_of_sums_over_every_window():
-    rng = np.random.default_rng(4)
-    first = rng.normal(500, 300, (10, 9, 8))
-    second = first + rng.normal(0, 80, first.shape)
+def test_ssim_map_is_that_of_sums_over_every_window(maps):
+    first, second = images((10, 9, 8))
     ux, uy, vx, vy, vxy = oracles.moments(first, second)
     c1, c2 = 40.95**2, 122.85**2
     wanted = (2 * ux * uy + c1) * (2 * vxy + c2) / ((ux**2 + uy**2 + c1) * (vx + vy + c2))
-    assert np.abs(ssim_map(first, second, data_range=4095.0) - wanted).max() < 1e-12
+    assert np.abs(maps.ssim(first, second, data_range=4095.0) - wanted).max() < 1e-12
+
+
+def test_the_three_terms_are_those_of_sums_over_every_window(maps):
+    first, second = images((10, 9, 8))
+    second[:, :5] = 1000 - second[:, :5]
+    ux, uy, vx, vy, vxy = oracles.moments(first, second)
+    c1, c2 = 40.95**2, 122.85**2
+    sx, sy = np.sqrt(vx), np.sqrt(vy)
+    factors = (
+        (2 * ux * uy + c1) / (ux**2 + uy**2 + c1),
+        (2 * sx * sy + c2) / (vx + vy + c2),
+        (vxy + c2 / 2) / (sx * sy + c2 / 2),
+    )
+    wanted = np.prod([np.maximum(factor, 0) for factor in factors], axis=0)
+    found = maps.terms(first, second, data_range=4095.0)
+    assert np.abs(found - wanted).max() < 1e-12
+    assert (found == 0).any()
+
+
+@given(st.tuples(*[st.integers(7, 30)] * 3), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_numpy_and_numba_give_the_same_maps(shape, seed):
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    from medp2p.evaluation import compiled
+
+    first, second = images(shape, seed)
+    for name in ("ssim_map", "three_terms"):
+        fast, plain = (getattr(room, name)(first, second, data_range=4095.0) for room in (compiled, metrics))
+        assert np.abs(fast - plain).max() < 1e-12
