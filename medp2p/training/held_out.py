@@ -64,7 +64,7 @@ def evaluate_run(
     """
     folder = Path(run)
     config = config_with_places(folder)
-    cases = shard(tuple(case for case in find_cases(config) if case.split == split), shard_of)
+    cases = shard(tuple(find_cases(config, split=split)), shard_of)
     if not cases:
         raise ConfigError(run, "the run has no cases of this split", key="--split", found=split,
                           fix="name a split that has cases (test, validation or train)")  # fmt: skip
