@@ -12,7 +12,7 @@ import numpy as np
 from medp2p.evaluation.joint import BINS, JointErrors
 from medp2p.evaluation.rows import Cell, Row, number, text
 
-_LEFT, _WIDTH, _ROW = 170, 620, 22
+_LEFT, _WIDTH, _ROW = 170, 340, 22
 _MAPPED_EDGE: Final = 256
 _LEAST_VOXELS: Final = 50
 """A bin of the reference with fewer voxels than this has no point in the curve of errors."""
@@ -145,9 +145,12 @@ def joint_plot(joint: JointErrors) -> JointPlot:
     """The joint histogram, darker where more voxels are, on a logarithmic scale."""
     from PIL import Image
 
-    shades = np.log1p(joint.counts.T[::-1])
+    seen = np.flatnonzero(joint.counts.any(axis=0) | joint.counts.any(axis=1))
+    first, last = (int(seen[0]), int(seen[-1]) + 1) if seen.size else (0, BINS)
+    low, high = (joint.low + place * (joint.high - joint.low) / BINS for place in (first, last))
+    shades = np.log1p(joint.counts[first:last, first:last].T[::-1])
     shades = np.rint(255 * shades / max(float(shades.max()), 1.0)).astype(np.uint8)
-    image = Image.frombytes("P", (BINS, BINS), shades.tobytes())
+    image = Image.frombytes("P", (last - first, last - first), shades.tobytes())
     share = np.linspace(0, 1, 256)[:, None]
     image.putpalette((255 + share * (np.array([8, 48, 107]) - 255)).round().astype(np.uint8).tobytes())
     file = io.BytesIO()
@@ -159,8 +162,8 @@ def joint_plot(joint: JointErrors) -> JointPlot:
         f"Predicted against reference values of {total} voxels; {100 * near / max(total, 1):.0f} % lie within one of "
         f"{BINS} bins of equality, which the diagonal line marks",
         "data:image/png;base64," + b64encode(file.getvalue()).decode("ascii"),
-        Axis.over(joint.low, joint.high, 60, 60 + _MAPPED_EDGE),
-        Axis.over(joint.low, joint.high, 14 + _MAPPED_EDGE, 14),
+        Axis.over(low, high, 60, 60 + _MAPPED_EDGE),
+        Axis.over(low, high, 14 + _MAPPED_EDGE, 14),
         joint.unit,
     )
 
@@ -172,7 +175,7 @@ def error_plot(joint: JointErrors) -> ErrorPlot | None:
     if not kept.size:
         return None
     mean, absolute = joint.signed[kept] / voxels[kept], joint.absolute[kept] / voxels[kept]
-    x = Axis.over(joint.low, joint.high, 70, 420)
+    x = Axis.over(float(joint.centres[kept[0]]), float(joint.centres[kept[-1]]), 70, 420)
     y = Axis.over(min(0.0, float(mean.min())), max(0.0, float(absolute.max()), float(mean.max())), 270, 14)
     lines = [
         " ".join(f"{x.at(float(c))},{y.at(float(v))}" for c, v in zip(joint.centres[kept], curve, strict=True))
