@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+_STRIP_PIXELS = 1024  # added up one after another in float32 without harm
+
 
 def in_channels_last(images: Tensor) -> Tensor:
     """The same images, dense in channels_last order, said unmistakably.
@@ -23,7 +25,7 @@ def in_channels_last(images: Tensor) -> Tensor:
         >>> in_channels_last(torch.zeros(2, 1, 4, 8)).stride()
         (32, 1, 8, 1)
     """
-    if images.shape[1] != 1:
+    if images.shape[1] != 1 or torch.compiler.is_compiling():
         return images.contiguous(memory_format=torch.channels_last)
     _, _, height, width = images.shape
     return images.contiguous().as_strided(images.shape, (height * width, 1, width, 1))
@@ -42,7 +44,7 @@ def relu_of_both(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         Shape (B, C + D, H, W), dense in channels_last order.
     """
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return torch.relu(torch.cat([first, second], dim=1))
     joined: Tensor = _ReluOfBoth.apply(first, second)  # type: ignore[no-untyped-call]  # torch's
     return joined
@@ -83,8 +85,9 @@ def instance_norm(features: Tensor, *, eps: float = 1e-5) -> Tensor:
     """Every channel of every slice with mean 0 and variance 1, as `torch.nn.functional.instance_norm`.
 
     On a CPU this runs torch's batch norm slice by slice into one channels_last buffer, several times faster than
-    its own instance norm in that order, with statistics in float32 whatever the features are, and with the right
-    gradient for a batch of one, where torch's own (2.13) is wrong in channels_last order.
+    its own instance norm in that order. Statistics are float32 whatever the features are, and taken of a strip at a
+    time, for torch adds up 65536 pixels one after another; and the gradient is right for a batch of one, where that
+    of torch's instance norm (2.13) is wrong in channels_last order.
 
     Args:
         features: Shape (B, C, H, W), at least two pixels in a slice.
@@ -108,9 +111,12 @@ class _InstanceNorm(torch.autograd.Function):
         dtype = torch.promote_types(features.dtype, torch.float32)
         mean, scale = torch.empty(2, batch, channels, dtype=dtype).unbind()
         gain, offset = torch.ones(channels, dtype=dtype), torch.zeros(channels, dtype=dtype)
+        unused = torch.empty(2, 0, dtype=dtype).unbind()
         for k in range(batch):
-            into = normed[k : k + 1], mean[k], scale[k]
-            torch.native_batch_norm(features[k : k + 1], gain, offset, None, None, True, 0.0, eps, out=into)
+            one, into = features[k : k + 1], (normed[k : k + 1], *unused)
+            mean[k], variance = _statistics(one, gain, offset)
+            scale[k] = (variance + eps).rsqrt()
+            torch.native_batch_norm(one, gain, offset, mean[k], variance, False, 0.0, eps, out=into)
         ctx.save_for_backward(features, mean, scale, gain)
         ctx.eps = eps
         return normed
@@ -127,3 +133,17 @@ class _InstanceNorm(torch.autograd.Function):
                 its_gradient, one, gain, None, None, mean[k], scale[k], True, ctx.eps, [True, False, False]
             )[0]
         return passed_on, None
+
+
+def _statistics(one: Tensor, *buffers: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of a slice (1, C, H, W); the buffers (C) say in which type, and stay."""
+    strips = torch.split(one, max(1, _STRIP_PIXELS // one.shape[3]), dim=2)
+    means, variances = (
+        torch.stack(found)
+        for found in zip(
+            *(torch.ops.aten.batch_norm_update_stats(strip, *buffers, 0.0) for strip in strips), strict=True
+        )
+    )
+    share = torch.tensor([[strip.shape[2] / one.shape[2]] for strip in strips], dtype=means.dtype)
+    mean = (share * means).sum(0)
+    return mean, (share * (variances + (means - mean).square())).sum(0)

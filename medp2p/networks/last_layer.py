@@ -3,6 +3,7 @@
 Near -1 and +1 the grid of bfloat16 is 8 HU wide for the usual CT window, so the last layer never uses it.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -22,7 +23,13 @@ def at_least_float32(features: Tensor) -> Tensor:
         >>> at_least_float32(torch.zeros(1, dtype=torch.bfloat16)).dtype
         torch.float32
     """
-    return features.to(torch.promote_types(features.dtype, torch.float32))
+    return features if features.dtype.itemsize >= torch.float32.itemsize else features.float()
+
+
+def without_autocast(images: Tensor) -> AbstractContextManager[object]:
+    """Operations on images of that device in their own type, whatever autocast says outside."""
+    kind = images.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 class LastConvTranspose2d(nn.ConvTranspose2d):
@@ -37,7 +44,7 @@ class LastConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]  # no output_size here
         """(B, C, H, W) of any float type to float32 (B, D, 2 H, 2 W)."""
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features):
             if features.device.type != "cpu" or torch.compiler.is_compiling():
                 wide = at_least_float32(features)
                 return functional.conv_transpose2d(wide, self.weight, self.bias, _STRIDE, _PADDING)

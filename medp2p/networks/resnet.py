@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medp2p.networks.channels_last import in_channels_last
-from medp2p.networks.last_layer import at_least_float32
+from medp2p.networks.last_layer import at_least_float32, without_autocast
 from medp2p.networks.norms import bias_before, norms
 
 _DROPOUT = 0.5
@@ -89,7 +89,7 @@ class ResNet(nn.Module):
         """
         features = self.entry(_reflected(source, _BORDER))
         features = self.up(self.blocks(self.down(features)))
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features):
             return torch.tanh(self.last(at_least_float32(_reflected(features, _BORDER))))
 
 

@@ -103,6 +103,13 @@ def test_instance_norm_and_its_gradient_are_those_of_its_formula(batch: int, ord
     torch.testing.assert_close(found.double(), wanted, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(256, 256), (250, 30), (3, 2000)])
+def test_instance_norm_is_exact_on_large_slices_far_from_zero(size: tuple[int, int]) -> None:
+    features = drawn(1, 8, *size) + 5
+    worst = (instance_norm(features).double() - functional.instance_norm(features.double())).abs().max()
+    assert worst < 1e-5  # all pixels added up one after another: 5e-5
+
+
 def test_instance_norm_keeps_its_statistics_in_float32() -> None:
     features = (drawn(2, 4, 64, 64) + 30).to(torch.bfloat16)
     exact = functional.instance_norm(features.double())
@@ -118,6 +125,7 @@ def test_instance_norm_runs_batch_norm_in_channels_last_order(dtype: torch.dtype
         (gradient,) = torch.autograd.grad(normed, features, torch.ones_like(normed))
     calls = {event.key: event.count for event in profile.key_averages()}
     assert (calls["aten::native_batch_norm"], calls["aten::native_batch_norm_backward"]) == (2, 2)
+    assert calls["aten::batch_norm_update_stats"] == 2
     assert not calls.keys() & {"aten::instance_norm", "aten::contiguous", "aten::clone"}
     assert dense(normed)
     assert dense(gradient)
