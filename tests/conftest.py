@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from medp2p.data.phantom import write_phantoms
+
+settings.register_profile("medp2p", deadline=None)  # a busy machine is no fault
+settings.load_profile("medp2p")
 
 SMALL = (48, 54, 24)
 """Voxels of a small head; the field of view is that of any other."""

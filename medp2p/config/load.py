@@ -184,7 +184,7 @@ def _fill_in(content: dict[str, YamlValue]) -> None:
     intensity = content.get("intensity")
     if intensity is None or isinstance(intensity, dict):
         content["intensity"] = filled_in(intensity or {}, channels)
-    if data.get("cases") is None:
+    if data.get("folder") is not None and data.get("cases") is None:
         files = data.get("files")
         if files is None or isinstance(files, dict):
             defaults: dict[str, YamlValue] = {name: f"{name}.nii.gz" for name in channels}

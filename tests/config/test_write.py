@@ -100,3 +100,11 @@ def test_every_key_of_the_schema_is_described() -> None:
 def test_a_file_that_was_written_is_strict_yaml(load: Callable[..., Config], tmp_path: Path) -> None:
     (tmp_path / "again.yaml").write_text(to_yaml(load()))
     assert read_strict_yaml(tmp_path / "again.yaml").lines["data",] == 1
+
+
+def test_without_places_a_list_of_cases_can_be_read_again(tmp_path: Path) -> None:
+    case = {"id": "a", "split": "train", "mr": "mr.nii.gz", "ct": "ct.nii.gz"}
+    bare = config_from_mapping({"data": {"sources": "mr", "target": "ct", "cases": [case]}}).without_places()
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(bare), encoding="utf-8")
+    assert load_config(path, places=False) == bare
