@@ -14,7 +14,7 @@ LAYERS = (
     {"config", "io"},
     {"device", "networks", "losses", "data", "preparation"},
     {"evaluation", "translation"},
-    {"training"},
+    {"training", "node"},
     {"checking", "describing"},
     {""},
     {"cli"},
@@ -29,6 +29,7 @@ ROOMS_OF = {
     "SimpleITK": ("volume", "io", "preparation"),
     "pydicom": ("io", "preparation"),
     "distributed": ("many",),
+    "pynetdicom": ("node",),
     "argparse": ("cli",),
 }
 

@@ -12,6 +12,7 @@ from medp2p.cli import (
     evaluate,
     exchange,
     info,
+    node,
     phantom,
     train,
     translate,
@@ -28,7 +29,7 @@ EPILOG = """Examples:
   medp2p evaluate -p sct.nii.gz -r ct.nii.gz -m regions.nii.gz -o scores
 
 `medp2p VERB --help` says what a verb does and takes."""
-VERBS = (train, translate, evaluate, check, compare, config, info, phantom, exchange)
+VERBS = (train, translate, evaluate, check, compare, config, info, phantom, exchange, node)
 
 
 def build_parser() -> Parser:

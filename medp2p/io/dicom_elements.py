@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import FileIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class DicomHeader:
     coding: Coding
 
 
-def read_dicom_header(path: PathLike, file: FileIO, size: int) -> DicomHeader | None:
+def read_dicom_header(path: PathLike, file: BinaryIO, size: int) -> DicomHeader | None:
     """Read up to the pixels; None where the file does not say that it is DICOM.
 
     Args:
