@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= 2
+# extras to install too, such as EXTRAS=cluster,onnx: tests of those that are absent are skipped with the reason
+EXTRAS  ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench docs clean
@@ -18,14 +20,14 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "error: PYTHON: $$($(PYTHON) -V) is too old (expected 3.11 or newer). Fix: make install PYTHON=python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e ".$(if $(EXTRAS),[$(EXTRAS)])"
 	@touch $@
 
 demo: $(STAMP)  ## synthetic heads: train, translate, evaluate; leaves runs/demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ./.ci/demo
 
 test: $(STAMP)  ## the tests, and every example in docstrings and documents
-	$(BIN)/python -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 check: $(STAMP)  ## format, lint, types
 	$(BIN)/ruff format --check .
