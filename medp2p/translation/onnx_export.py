@@ -7,7 +7,7 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from medp2p.errors import ConfigError, ModelError
-from medp2p.io.atomic import atomic_file, refuse_existing, write_json
+from medp2p.io.atomic import atomic_file, refuse_existing, write_bytes, write_json
 from medp2p.networks.limits import size_multiple, smallest_size
 from medp2p.translation.model_file import ModelHeader
 from medp2p.translation.onnx_sidecar import sidecar
@@ -169,11 +169,15 @@ def _quiet() -> Iterator[None]:
 
 
 def _write(target: Path, beside: Path, content: bytes, said: dict[str, Any], *, overwrite: bool) -> None:
-    """First what describes it, then the network; if that fails, neither is left."""
+    """First what describes it, then the network; if that fails, neither is left, or what was there before."""
+    before = beside.read_bytes() if target.exists() and beside.exists() else None
     write_json(beside, said, overwrite=overwrite)
     try:
         with atomic_file(target, overwrite=overwrite) as file:
             file.write(content)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+            if before is not None:
+                write_bytes(beside, before)
         raise

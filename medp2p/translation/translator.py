@@ -23,6 +23,8 @@ from medp2p.networks.limits import size_multiple, smallest_size
 from medp2p.translation.description import ChannelMap, Description
 from medp2p.translation.memory import available_bytes, needed_bytes
 from medp2p.translation.model_file import model_path, read_header, read_weights
+from medp2p.translation.runtime import compile_network
+from medp2p.translation.runtime_choice import choose
 from medp2p.volume import Array, Volume
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Translator:
         device: Where the network is.
         precision: `fp32` or `bf16`.
         batch_size: Slices at once; None chooses by their size. It changes no result beyond rounding.
+        runtime: A name of `medp2p.translation.runtime.runtimes`, or `auto`. `plain` leaves the network as it is, so
+            that it may go on learning; every other takes it over.
         sha256: Hash of the model's weights; empty while it is being trained.
         description_sha256: Hash of the model's description.
 
@@ -57,6 +61,7 @@ class Translator:
         device: torch.device,
         precision: Precision,
         batch_size: int | None = None,
+        runtime: str = "plain",
         sha256: str = "",
         description_sha256: str = "",
     ) -> None:
@@ -65,7 +70,9 @@ class Translator:
         self.precision = precision
         self.sha256 = sha256
         self.description_sha256 = description_sha256
-        self._network = network
+        self.runtime = choose(network, precision, device, channels=description.in_channels, runtime=runtime).runtime
+        self._weight_bytes = sum(parameter.nbytes for parameter in network.parameters())
+        self._compute = compile_network(network, precision, device, runtime=self.runtime)
         self._one_at_a_time = threading.Lock()  # torch has one random state for all threads
         self._batch_size = batch_size
         self._maps = {name: intensity_map(entry) for name, entry in description.intensity.items()}
@@ -78,6 +85,7 @@ class Translator:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
+        runtime: str = "auto",
     ) -> "Translator":
         """The translator of a run folder, or of its `generator.safetensors` alone.
 
@@ -86,10 +94,11 @@ class Translator:
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             precision: `auto` (the one stored with the model), `fp32` or `bf16`.
             batch_size: Slices at once; None chooses.
+            runtime: How the network is computed: `auto` or a name of `medp2p.translation.runtime.runtimes`.
 
         Raises:
             ModelError: It is no model, is damaged, or comes from a newer medp2p.
-            ConfigError: The device is not there.
+            ConfigError: The device is not there, or the runtime does not fit.
         """
         path = model_path(Path(run))
         header = read_header(path)
@@ -104,6 +113,7 @@ class Translator:
             device=where,
             precision=resolve_precision(precision, where, header.description.precision),
             batch_size=batch_size,
+            runtime=runtime,
             sha256=header.sha256,
             description_sha256=header.description_sha256,
         )
@@ -201,7 +211,7 @@ class Translator:
         per_voxel += sum(np.dtype(self._type(name)).itemsize for name in self.description.targets)
         height, width = self._network_size(grid.size)
         needed = needed_bytes(
-            weights=sum(parameter.nbytes for parameter in self._network.parameters()),
+            weights=self._weight_bytes,
             voxels=first.voxels.size,
             bytes_per_voxel=per_voxel,
             slices=self._slices_at_once(grid),
@@ -240,8 +250,7 @@ class Translator:
         """What the generator makes of slices in [-1, 1] from number `start`, (B, C, H, W) to (B, targets, H, W)."""
         padded, (rows, columns) = pad_to_size(images, self._network_size(images.shape[2:]), LOW)
         batch = torch.from_numpy(padded).to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            made = self._network(batch) if self.description.habit == "evaluation" else self._with_dropout(batch, start)
+        made = self._compute(batch) if self.description.habit == "evaluation" else self._with_dropout(batch, start)
         result: NDArray[np.float32] = made.float().cpu().numpy()[:, :, rows, columns]
         if not np.isfinite(result).all():
             raise ModelError(None, "the model made values that are not finite", fix="try --precision fp32")
@@ -252,8 +261,7 @@ class Translator:
         devices = [self.device] if self.device.type == "cuda" else []
         with self._one_at_a_time, torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            made: torch.Tensor = self._network(batch)
-        return made
+            return self._compute(batch)
 
     def _finished(self, target: str, made: NDArray[np.float32], grid: PlaneGrid) -> Array:
         """Slices in [-1, 1] as values of the target, in RAS order on the scan's own in-plane grid."""
