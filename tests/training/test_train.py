@@ -169,8 +169,14 @@ def test_the_host_program_keeps_its_state(config, tmp_path) -> None:
     def state() -> list[object]:
         root = logging.getLogger()
         ours = logging.getLogger("medp2p")
-        return [torch.random.get_rng_state().sum().item(), torch.get_num_threads(), torch.get_default_dtype(),
-                signal.getsignal(signal.SIGTERM), root.level, len(root.handlers), ours.level, len(ours.handlers)]  # fmt: skip
+        return [
+            torch.random.get_rng_state().sum().item(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+            signal.getsignal(signal.SIGTERM),
+            (root.level, len(root.handlers)),
+            (ours.level, len(ours.handlers)),
+        ]
 
     before = state()
     train(config, run=tmp_path / "run", device="cpu")
