@@ -52,8 +52,12 @@ def _cerebrum(brain: Tissues, p: Points, depth: Floats, patient: Patient) -> Non
 def _ventricles(p: Points, patient: Patient) -> Floats:
     both = p.mirrored()
     size = np.where(p.x < 0, np.float32(patient.left_ventricle), np.float32(1)) * np.float32(patient.ventricles)
-    shapes = (((10, -4, 15), (5.5, 26, 6)), ((13, 24, 9), (6, 12, 7)), ((21, -42, 6), (5, 17, 5.5)))
-    shapes += (((30, -14, -16), (3, 13, 3)),)
+    shapes: list[tuple[tuple[float, float, float], tuple[float, float, float]]] = [
+        ((10, -4, 15), (5.5, 26, 6)),
+        ((13, 24, 9), (6, 12, 7)),
+        ((21, -42, 6), (5, 17, 5.5)),
+        ((30, -14, -16), (3, 13, 3)),
+    ]
     third = ellipsoid(p, (0, -3, -4), (2.8, 12, 9))
     lateral = [ellipsoid(both, centre, radii) - (size - 1) * np.float32(min(radii)) for centre, radii in shapes]
     nearest: Floats = np.minimum.reduce([third, *lateral])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +69,14 @@ def scan_mr(tissues: Tissues, p: Points, patient: Patient, rng: np.random.Genera
     signals = np.array([look.mr for look in _looks()])
     signals = signals ** rng.uniform(0.85, 1.2) * rng.normal(1, 0.03, signals.size)
     scale, noise = np.exp(rng.uniform(np.log(250), np.log(4000))), rng.uniform(0.012, 0.025)
-    kind = rng.choice([np.uint16, np.int16])
+    kind = (np.uint16, np.int16)[int(rng.choice(2))]
     shading = _shading(p, rng)
     signal = signals.astype(np.float32)[tissues] * (1 + np.float32(0.03) * patient.grain(p))
     signal = _blurred(signal) * shading
     real, imaginary = rng.standard_normal((2, *tissues.shape), np.float32) * np.float32(noise)
     seen = np.hypot(signal + real, imaginary) * np.float32(scale)
-    return np.round(seen).astype(kind)
+    counts: NDArray[np.integer[Any]] = np.round(seen).astype(kind)
+    return counts
 
 
 def scan_ct(tissues: Tissues, p: Points, patient: Patient, rng: np.random.Generator) -> NDArray[np.int16]:
