@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 CORNER_TOLERANCE_MM = 1e-3
 """Two grids are one where no corner moves by more than this."""
+LARGEST_MM = 1e9
+"""No scan lies a thousand kilometres away: an affine with such a number is damaged."""
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -269,7 +271,7 @@ def checked_affine(affine: ArrayLike) -> NDArray[np.float64]:
         raise GeometryError(
             None, "the affine is no 4 x 4 matrix", found=matrix.shape, expected=(4, 4), fix="give a 4 x 4 affine"
         )
-    if not np.isfinite(matrix).all() or not np.allclose(matrix[3], [0, 0, 0, 1]):
+    if not (np.abs(matrix) < LARGEST_MM).all() or not np.allclose(matrix[3], [0, 0, 0, 1]):
         raise GeometryError(
             None, "the affine is not finite or its last row is not 0 0 0 1", fix="repair the image's header"
         )

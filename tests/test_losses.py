@@ -12,7 +12,7 @@ from medp2p.losses import adversarial_losses, adversarial_lsgan, adversarial_van
 
 SHAPE = (2, 1, 3, 4)
 IMAGES = arrays("float32", SHAPE, elements=st.floats(-1, 1, width=32)).map(torch.from_numpy)
-WEIGHTS = arrays("float32", SHAPE, elements=st.floats(0, 100, width=32)).map(torch.from_numpy)
+WEIGHTS = arrays("float32", SHAPE, elements=st.just(0.0) | st.floats(2.0**-20, 100, width=32)).map(torch.from_numpy)
 
 
 @given(predicted=IMAGES, target=IMAGES, weight=WEIGHTS)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from medp2p.errors import GeometryError
 from medp2p.io.nifti_header import MILLIMETRES, SPACE_UNITS, TIME_UNITS, Affine, quaternion_affine
-from medp2p.volume import Header
+from medp2p.volume import LARGEST_MM, Header
 
 PathLike = str | os.PathLike[str]
 _SIZE_TOLERANCE = 0.01
@@ -63,11 +63,13 @@ def _scaled_affine(affine: Affine, scale: float) -> Affine:
 def _sform(path: PathLike, fields: np.void) -> Affine:
     affine = np.eye(4)
     affine[:3] = fields["srow"]
-    lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all():
+    if not (np.abs(affine) < LARGEST_MM).all():  # NaN is not less either
         raise GeometryError(
-            path, "the sform is not finite", fix="set the transform with the program that wrote the file"
+            path,
+            "the sform is not finite, or beyond all measure",
+            fix="set the transform with the program that wrote the file",
         )
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if not lengths.all() or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-3:
         raise GeometryError(
             path, "the sform is singular: an axis has no length, or two coincide", fix="set the transform anew"

@@ -23,6 +23,7 @@ OPTIONS = {
     "phantom": "--cases --seed --awkward --kind --overwrite",
     "import": "-o --set --overwrite",
     "export": "-o --overwrite",
+    "node": "--run --port --send",
 }
 COMMON = "-h --help -q --quiet -v --verbose --debug"
 Command = Callable[..., Answer]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from medp2p.errors import ModelError
 from medp2p.translation.description import Architecture
@@ -113,8 +114,7 @@ def test_weights_of_another_network_are_refused(model) -> None:
 
 def test_weights_that_are_not_finite_are_refused(tmp_path) -> None:
     path = save(tmp_path, description())
-    translator = Translator.load(path, device="cpu")
-    weights = {name: tensor.clone() for name, tensor in translator._network.state_dict().items()}
+    weights = load_file(path)
     next(iter(weights.values()))[0] = float("nan")
     write_model(path, weights, description())
     with pytest.raises(ModelError, match="not finite"):
