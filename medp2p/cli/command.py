@@ -35,5 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         except (Exception, Stopped) as error:
             code = exit_code_of(error, debug=options.debug)
+            _clear_away()
             silence_stdout()
     return code
+
+
+def _clear_away() -> None:
+    """Removes what was being written when a signal came; nothing is loaded for it."""
+    temporary = sys.modules.get("medp2p.io.temporary")
+    if temporary:
+        temporary.sweep_own()

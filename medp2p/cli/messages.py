@@ -19,8 +19,11 @@ def use_any_terminal() -> None:
 
 
 def say_result(line: str) -> None:
-    """One line of the result, on stdout at once."""
-    print(printable(line), flush=True)
+    """One line of the result, on stdout at once; where nobody reads any more, the work goes on in silence."""
+    try:
+        print(printable(line), flush=True)
+    except BrokenPipeError:
+        silence_stdout()
 
 
 def say_text(text: str) -> None:

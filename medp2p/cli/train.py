@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
                 stop=stop,
             )
     except Interrupted as told:
-        say_on_stderr(f"{told}; its state is saved, the same command with --resume goes on")
+        goes_on = "its state is saved, the same command with --resume goes on"
+        say_on_stderr(f"{told}; {goes_on if told.saved else 'nothing was trained yet'}")
         return exit_code_of_signal(told.signal)
     say_result(str(made.folder))
     return 0

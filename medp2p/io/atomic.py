@@ -18,12 +18,13 @@ from typing import BinaryIO
 
 from medp2p.errors import FileError, Medp2pError, OutputExistsError
 from medp2p.io.exchange import exchanged
-from medp2p.io.machine import file_error
+from medp2p.io.machine import as_file_error, file_error
 from medp2p.io.temporary import (
     is_temporary,
     new_temporary_file,
     new_temporary_folder,
     process_umask,
+    remove_temporary,
     status_of,
     sweep_stale,
     temporary_name,
@@ -74,7 +75,7 @@ def atomic_file(
     """
     target = Path(path)
     refuse_existing(path, overwrite=overwrite)
-    with _as_file_error(path):
+    with as_file_error(path):
         raw, temporary = new_temporary_file(target.parent)
     try:
         try:
@@ -85,7 +86,7 @@ def atomic_file(
             if raw.failure is None or isinstance(error, Medp2pError):
                 raise
             raise file_error(path, raw.failure, doing="written") from None
-        with _as_file_error(path):
+        with as_file_error(path):
             _set_mode(raw.fileno(), 0o666)
             os.fsync(raw.fileno())
             raw.close()
@@ -97,8 +98,7 @@ def atomic_file(
     finally:
         with contextlib.suppress(OSError):
             raw.close()  # before its buffer, which would try to write once more
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        remove_temporary(temporary)
 
 
 def write_bytes(path: PathLike, content: bytes, *, overwrite: bool = True) -> None:
@@ -139,23 +139,23 @@ def atomic_folder(
     """
     target = Path(path)
     _refuse_folder(target, overwrite=overwrite, replaces=replaces)
-    with _as_file_error(path):
+    with as_file_error(path):
         temporary, lock = new_temporary_folder(target.parent)
     try:
         yield temporary
-        with _as_file_error(path):
+        with as_file_error(path):
             for file in sorted(temporary.rglob("*")):
                 _sync(file)
             temporary.chmod(0o777 & ~process_umask())
             sync_folder(temporary)
         _refuse_folder(target, overwrite=overwrite, replaces=replaces)
-        with _as_file_error(path):
+        with as_file_error(path):
             _move_folder(temporary, target)
             sync_folder(target.parent)
     finally:
         if lock is not None:
             os.close(lock)
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_temporary(temporary)
 
 
 def refuse_existing(path: PathLike, *, overwrite: bool = False) -> None:
@@ -166,7 +166,7 @@ def refuse_existing(path: PathLike, *, overwrite: bool = False) -> None:
         FileError: It is a folder, a symbolic link, a pipe or a device, or its folder is not there.
     """
     target = Path(path)
-    with _as_file_error(path):
+    with as_file_error(path):
         found = status_of(target)
         if found is None and not target.parent.is_dir():
             raise FileError(path, "cannot be written: its folder is not there", fix=f"make the folder {target.parent}")
@@ -188,10 +188,10 @@ def check_output(path: PathLike, *, overwrite: bool = False) -> None:
         FileError: It is no place for a file, or the folder takes none.
     """
     refuse_existing(path, overwrite=overwrite)
-    with _as_file_error(path):
+    with as_file_error(path):
         raw, temporary = new_temporary_file(Path(path).parent)
         raw.close()
-        temporary.unlink(missing_ok=True)
+        remove_temporary(temporary)
 
 
 def sync_folder(folder: PathLike) -> None:
@@ -214,7 +214,7 @@ _MEANT = {errno.EIO, errno.ENOSPC}
 
 
 def _refuse_folder(target: Path, *, overwrite: bool, replaces: Callable[[str], bool]) -> None:
-    with _as_file_error(target):
+    with as_file_error(target):
         found = status_of(target)
         if found is None:
             if not target.parent.is_dir():
@@ -253,16 +253,6 @@ def _move_folder(temporary: Path, target: Path) -> None:
         aside.replace(target)
         raise
     shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _as_file_error(path: PathLike) -> Iterator[None]:
-    try:
-        yield
-    except Medp2pError:
-        raise
-    except OSError as error:
-        raise file_error(path, error, doing="written") from None
 
 
 def _kind(mode: int) -> str:

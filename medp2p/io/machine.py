@@ -75,6 +75,24 @@ def memory_error(path: str | PathLike[str], needed_bytes: int | None = None) -> 
 
 
 @contextmanager
+def as_file_error(path: str | PathLike[str], *, doing: str = "written") -> Iterator[None]:
+    """What the system says inside, as a FileError that names the path; see `file_error`.
+
+    Examples:
+        >>> with as_file_error("runs/mr2ct", doing="made"):
+        ...     raise PermissionError(errno.EACCES, "Permission denied")
+        Traceback (most recent call last):
+        medp2p.errors.FileError: runs/mr2ct: cannot be made: permission denied. Fix: ...
+    """
+    try:
+        yield
+    except Medp2pError:
+        raise
+    except OSError as error:
+        raise file_error(path, error, doing=doing) from None
+
+
+@contextmanager
 def naming(path: str | PathLike[str]) -> Iterator[None]:
     """Give the faults of what is checked inside the file that they were found in.
 

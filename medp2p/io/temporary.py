@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 import sys
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ if sys.platform != "win32":  # there, an open file cannot be removed anyway
 PathLike = str | os.PathLike[str]
 _TEMPORARY = re.compile(r"\.medp2p-([A-Za-z0-9-]{1,16})-\d+-[0-9a-f]{8}\.tmp")
 """Host, process and a random end: short, since an output's own name may be 251 bytes long."""
+_being_written: set[Path] = set()
+"""What this process has under temporary names, from before each is made until it is gone."""
 _HOST = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:16] or "host"
 
 
@@ -36,6 +39,21 @@ def sweep_stale(folder: PathLike, *, exclusive: bool = False) -> int:
     except OSError:
         return 0
     return sum(_removed(entry) if exclusive else _removed_if_stale(entry) for entry in entries)
+
+
+def sweep_own() -> None:
+    """Remove what this process itself was writing: a signal may come between the making of a file and its `try`.
+
+    To be called once nothing of the process writes any more.
+    """
+    for entry in tuple(_being_written):
+        remove_temporary(entry)
+
+
+def remove_temporary(entry: Path) -> None:
+    """Remove a temporary file or folder of this process, if it is still there."""
+    _removed(entry)
+    _being_written.discard(entry)
 
 
 def is_temporary(name: str) -> bool:
@@ -62,18 +80,21 @@ def new_temporary_file(folder: Path) -> tuple[RecordingFile, Path]:
     while True:
         temporary = temporary_name(folder)
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, 0o600)
+        with _noted(temporary):
+            descriptor = os.open(temporary, flags, 0o600)
         _lock(descriptor)
         if status_of(temporary) is not None:
             return RecordingFile(descriptor, "wb"), temporary
         os.close(descriptor)  # somebody swept it between its making and its lock
+        _being_written.discard(temporary)
 
 
 def new_temporary_folder(folder: Path) -> tuple[Path, int | None]:
     """A new folder that its owner alone may enter, and the descriptor that locks it (None on Windows)."""
     while True:
         temporary = temporary_name(folder)
-        temporary.mkdir(mode=0o700)
+        with _noted(temporary):
+            temporary.mkdir(mode=0o700)
         if sys.platform == "win32":
             return temporary, None
         descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
@@ -81,6 +102,18 @@ def new_temporary_folder(folder: Path) -> tuple[Path, int | None]:
         if status_of(temporary) is not None:
             return temporary, descriptor
         os.close(descriptor)
+        _being_written.discard(temporary)
+
+
+@contextlib.contextmanager
+def _noted(temporary: Path) -> Iterator[None]:
+    """Remember a name before something gets it."""
+    _being_written.add(temporary)
+    try:
+        yield
+    except OSError:
+        _being_written.discard(temporary)
+        raise
 
 
 def temporary_name(folder: Path) -> Path:

@@ -11,15 +11,17 @@ Stop = Callable[[], int | None]
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error: what was asked for was done
-    """Training stopped because it was told to; its state is saved.
+    """Training stopped because it was told to.
 
     Attributes:
         signal: The number of the signal.
+        saved: Whether there was a state to save; it is saved then.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"told to stop by {signal.Signals(number).name}")
         self.signal = number
+        self.saved = False
 
 
 class SignalFlag:

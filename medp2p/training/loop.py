@@ -45,6 +45,7 @@ class Fit:
         on_epoch: Told about every epoch.
         say: Told in words what happens.
         after_step: Called after every step.
+        refuse_lost: Raises where the run folder is no longer there.
     """
 
     config: Config
@@ -61,6 +62,7 @@ class Fit:
     on_epoch: OnEpoch
     say: Callable[[str], None]
     after_step: Callable[[], None]
+    refuse_lost: Callable[[], None]
 
     @property
     def epochs(self) -> int:
@@ -82,8 +84,9 @@ def fit(run: Fit) -> None:
             if _is_due(run) and not run.progressed.validated:
                 _validate(run)
             _finish_epoch(run)
-    except Interrupted:
+    except Interrupted as told:
         _save(run)
+        told.saved = True
         raise
 
 
@@ -128,7 +131,7 @@ def _check(run: Fit, values: dict[str, float], batch: SliceBatch) -> None:
                 None,
                 f"training diverged at {where}",
                 found="weights, or what the optimiser remembers of gradients, that are not finite",
-                fix="lower training.learning_rate or loss.l1_weight; the last finite state is kept",
+                fix="lower training.learning_rate or loss.l1_weight, and train anew (--overwrite)",
             )
 
 
@@ -141,6 +144,7 @@ def _validate(run: Fit) -> None:
     told = None
     if run.engine.is_main:
         try:
+            run.refuse_lost()
             run.validation(run.generator, run.progressed, run.stop, run.progress)
         except Interrupted as stopped:
             told = stopped.signal
@@ -176,7 +180,7 @@ def _tell(run: Fit, row: Row) -> None:
     now, best_by = run.progressed, run.config.evaluation.best_by
     column = f"{best_by.region}_{best_by.metric}"
     write_history(run.folder, now.history)
-    if row.get(column) is not None or now.epoch > run.epochs:
+    if row.get(column) is not None:
         draw_history(run.folder, now.history, best_by=column, best_epoch=now.best_epoch, unit=run.validation.unit)
     score = "" if row.get(column) is None else f", validation {column.replace('_', ' ')} {row[column]:.4g}"
     run.say(
@@ -189,6 +193,7 @@ def _tell(run: Fit, row: Row) -> None:
 def _save(run: Fit) -> None:
     if not run.engine.is_main:
         return
+    run.refuse_lost()
     state = {
         "generator": run.generator.state_dict(),
         "discriminator": run.discriminator.state_dict(),

@@ -3,9 +3,10 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from shutil import rmtree
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from medp2p.errors import FileError, OutputExistsError
 from medp2p.io.atomic import is_temporary, sweep_stale
-from medp2p.io.machine import file_error
+from medp2p.io.machine import as_file_error
 from medp2p.translation.model_file import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
 LOCK, LOG = ".lock", "log.txt"
 FILES = (
     "config.yaml",
+    "provenance.json",
     "data.yaml",
-    MODEL_FILE,
-    "last.pt",
     "history.csv",
     "history.png",
-    "provenance.json",
     "model_card.md",
     "profile.txt",
+    MODEL_FILE,
+    "last.pt",
 )
+"""In the order in which a run needs them: the first says that the folder is a run's, the last that it can go on."""
 FOLDERS = ("validation", "samples", "tracking")
 
 
@@ -84,49 +86,82 @@ def _counts_as_nothing(name: str) -> bool:
 
 
 def empty_run_folder(folder: Path) -> None:
-    """Removes an old run, and nothing else that may be in the folder."""
-    for name in (*FILES, LOG):
-        (folder / name).unlink(missing_ok=True)
-    for name in FOLDERS:
-        if (folder / name).is_dir() and not (folder / name).is_symlink():
-            rmtree(folder / name)
+    """Removes an old run, and nothing else that may be in the folder.
+
+    The state goes first, so that nobody goes on with half a run; what marks the folder as a run's goes last, so that
+    whoever is killed on the way leaves a folder that can be trained in.
+    """
+    mark, *others = FILES
+    with as_file_error(folder, doing="emptied"):
+        for name in (*reversed(others), LOG):
+            (folder / name).unlink(missing_ok=True)
+        for name in FOLDERS:
+            if (folder / name).is_dir() and not (folder / name).is_symlink():
+                rmtree(folder / name)
+        (folder / mark).unlink(missing_ok=True)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[Callable[[], None]]:
     """The folder for this process alone; the kernel frees it however the process ends.
+
+    Yields:
+        To be called before something is kept: raises a FileError (exit code 1) where the folder was removed
+        meanwhile, or is another one by now.
 
     Raises:
         FileError: Another process trains here, or the folder cannot be made.
     """
     made = not folder.exists()
-    try:
+    with as_file_error(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a+", encoding="utf-8")
-    except OSError as error:
-        raise file_error(folder, error, doing="written") from None
+        lock = (folder / LOCK).open("a+b", buffering=0)
     with lock:
         if not _take(lock.fileno(), folder / LOCK):
             lock.seek(0)
-            raise FileError(folder, "another training runs in this folder", found=lock.read(200).strip() or None,
+            holder = lock.read(200).decode("utf-8", "replace").strip()
+            raise FileError(folder, "another training runs in this folder", found=holder or None,
                             fix="wait for it, or choose another --run")  # fmt: skip
-        lock.truncate(0)
-        lock.write(f"{socket.gethostname()}, process {os.getpid()}")
-        lock.flush()
-        sweep_stale(folder, exclusive=True)
         try:
-            yield
+            with as_file_error(folder):
+                lock.truncate(0)
+                lock.write(f"{socket.gethostname()}, process {os.getpid()}".encode())
+            for place in (folder, *(folder / name for name in FOLDERS)):
+                sweep_stale(place, exclusive=True)
+            yield partial(_refuse_lost, folder, lock.fileno())
         except BaseException:
-            _leave_nothing(folder, made=made)
+            if made and _is_open_at(lock.fileno(), folder / LOCK):
+                _leave_nothing(folder)
             raise
         finally:
-            with suppress(OSError):
-                (folder / LOCK).unlink(missing_ok=True)
+            if _is_open_at(lock.fileno(), folder / LOCK):
+                with suppress(OSError):
+                    (folder / LOCK).unlink(missing_ok=True)
 
 
-def _leave_nothing(folder: Path, *, made: bool) -> None:
+def _refuse_lost(folder: Path, lock: int) -> None:
+    if _is_open_at(lock, folder / LOCK):
+        return
+    error = FileError(
+        folder,
+        "the run folder, or its lock, was removed or replaced while it was trained in: nothing more is saved",
+        fix="leave a folder alone while it is trained in; --resume goes on with what is still there",
+    )
+    error.exit_code = 1
+    raise error
+
+
+def _is_open_at(descriptor: int, path: Path) -> bool:
+    """Whether the path is still that of an open file."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def _leave_nothing(folder: Path) -> None:
     """A start that was refused leaves no folder behind."""
-    if made and folder.is_dir() and all(_counts_as_nothing(entry.name) for entry in folder.iterdir()):
+    if all(_counts_as_nothing(entry.name) for entry in folder.iterdir()):
         rmtree(folder, ignore_errors=True)
 
 
@@ -143,6 +178,8 @@ def _take(descriptor: int, path: Path) -> bool:
 
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(descriptor).st_ino == path.stat().st_ino
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:  # a network share without locks: there is no telling
+        pass
+    return _is_open_at(descriptor, path)

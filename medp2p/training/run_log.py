@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from medp2p.errors import printable
+from medp2p.io.machine import as_file_error
 
 PACKAGE = logging.getLogger("medp2p")
 
@@ -16,10 +17,10 @@ class RunLog(logging.Handler):
     """Writes lines into the run folder: its own, and the warnings of the package.
 
     Args:
-        file: Where lines go; a file that vanishes or is full stops no training.
+        file: Where lines go, without a buffer; a file that vanishes or is full stops no training.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         super().__init__(logging.WARNING)
         self._file = file
         self._began = time.monotonic()
@@ -35,14 +36,20 @@ class RunLog(logging.Handler):
 
     def _write(self, message: str) -> None:
         with suppress(OSError, ValueError):
-            self._file.write(f"{time.monotonic() - self._began:9.1f} s  {printable(message)}\n")
-            self._file.flush()
+            line = f"{time.monotonic() - self._began:9.1f} s  {printable(message)}\n"
+            self._file.write(line.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager
 def run_log(path: Path) -> Iterator[RunLog]:
-    """The log of a run, which goes on where an older one ended."""
-    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+    """The log of a run, which goes on where an older one ended.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    with as_file_error(path):
+        file = path.open("ab", buffering=0)
+    with file:
         log = RunLog(file)
         PACKAGE.addHandler(log)
         try:

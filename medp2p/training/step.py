@@ -146,7 +146,7 @@ def check_finite(losses: Mapping[str, Tensor | float], *, where: str) -> None:
             f"training diverged at {where}",
             found=", ".join(f"{name} = {value}" for name, value in bad.items()),
             expected="finite losses",
-            fix="lower training.learning_rate, or resume from the last state with it",
+            fix="lower training.learning_rate or loss.l1_weight, and train anew (--overwrite)",
         )
 
 

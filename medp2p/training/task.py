@@ -18,7 +18,7 @@ from medp2p.networks import build_discriminator, build_generator
 from medp2p.training.card import write_card
 from medp2p.training.checkpoint import CHECKPOINT_FILE, Progressed, load_checkpoint
 from medp2p.training.engine import Engine
-from medp2p.training.history import write_history
+from medp2p.training.history import draw_history, write_history
 from medp2p.training.interruption import Stop, never, stopping
 from medp2p.training.loop import Fit, fit
 from medp2p.training.papers import (
@@ -89,7 +89,7 @@ def train(
         ConfigError: The configuration, or a case, is refused; every fault at once.
         OutputExistsError: The folder holds a run already.
         TrainingError: Training diverged; its last finite state is kept.
-        Interrupted: `stop` said so; the state is saved.
+        Interrupted: `stop` said so; the state is saved, once there is any.
     """
     loaded = load_config(config, set)
     missing = missing_data(loaded)
@@ -98,7 +98,7 @@ def train(
     folder = Path("runs", Path(config).stem) if run is None else Path(run)
     refuse_run_folder(folder, resume=resume, overwrite=overwrite)
     engine = Engine(device, devices, nodes)
-    with locked(folder) if engine.is_main else nullcontext():
+    with locked(folder) if engine.is_main else nullcontext(_nothing_to_lose) as refuse_lost:
         store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
         cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
         goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()
@@ -108,8 +108,12 @@ def train(
             empty_run_folder(folder)
         engine.barrier()
         with run_log(folder / "log.txt") as log:
-            _run(folder, loaded, cohort, engine, log, goes_on, profile, progress, stop)
+            _run(folder, loaded, cohort, engine, log, goes_on, profile, progress, stop, refuse_lost)
     return Run(folder)
+
+
+def _nothing_to_lose() -> None:
+    """Other processes than the main one write nothing."""
 
 
 def _run(
@@ -122,6 +126,7 @@ def _run(
     profile: bool,
     progress: Progress | None,
     stop: Stop,
+    refuse_lost: Callable[[], None],
 ) -> None:
     training = config.training
     generator, discriminator = _networks(config)
@@ -131,16 +136,12 @@ def _run(
         _take_up(folder, generator, discriminator, update, state)
     elif training.start_from is not None:
         start_from(training.start_from, generator, discriminator)
-    epochs = training.epochs + training.decay_epochs
-    if goes_on and progressed.epoch > epochs and (folder / MODEL_FILE).is_file():
-        log(f"the run is finished: {progressed.epoch - 1} epochs")
-        return
     loader = _loader(config, cohort, engine)
     precision = resolve_precision(training.precision, engine.device)
     description = describe(config, limits=cohort.target_limits(), precision=precision)
     validation = Validation(
         folder,
-        HeldOut(cohort.split("validation"), config),
+        HeldOut(cohort.split("validation"), config, cohort.hashes),
         description,
         device=engine.device,
         say=log,
@@ -150,6 +151,12 @@ def _run(
             _write_papers(folder, config, cohort, engine, precision)
         write_places(folder, config, cohort.cases)
         write_history(folder, progressed.history)
+    epochs = training.epochs + training.decay_epochs
+    if goes_on and progressed.epoch > epochs and (folder / MODEL_FILE).is_file():
+        log(f"the run is finished: {progressed.epoch - 1} epochs")
+        if engine.is_main:  # whoever ended it may have done so before it had written everything
+            _draw_and_describe(folder, config, cohort, progressed, validation)
+        return
     _say_what_comes(log, config, cohort, loader, engine, precision, progressed, goes_on)
     with profiled(folder, wanted=profile and engine.is_main, say=log) as after_step:
         session = Fit(
@@ -167,6 +174,7 @@ def _run(
             on_epoch=tracker(training.tracking if engine.is_main else None, folder),
             say=log,
             after_step=after_step,
+            refuse_lost=refuse_lost,
         )
         fit(session)
     if engine.is_main:
@@ -341,6 +349,19 @@ def _say_what_comes(
 def _finish(
     folder: Path, config: Config, cohort: Cohort, progressed: Progressed, validation: Validation, log: RunLog
 ) -> None:
+    _draw_and_describe(folder, config, cohort, progressed, validation)
+    log(f"finished: {progressed.epoch - 1} epochs, weights of epoch {progressed.best_epoch or progressed.epoch - 1}")
+    for line in summary_lines(progressed.best_scores or {}, validation.unit_of):
+        log(line)
+    log(f"next: medp2p translate {folder} -i SCAN -o PREDICTED; medp2p evaluate --run {folder} -o SCORES")
+
+
+def _draw_and_describe(
+    folder: Path, config: Config, cohort: Cohort, progressed: Progressed, validation: Validation
+) -> None:
+    """The curves and the card of a finished run, the same whenever they are made."""
+    draw_history(folder, progressed.history, best_by=validation.column, best_epoch=progressed.best_epoch,
+                 unit=validation.unit)  # fmt: skip
     header = read_header(folder / MODEL_FILE)
     write_card(
         folder,
@@ -351,10 +372,6 @@ def _finish(
         unit=validation.unit,
         sha256=header.sha256,
     )
-    log(f"finished: {progressed.epoch - 1} epochs, weights of epoch {progressed.best_epoch or progressed.epoch - 1}")
-    for line in summary_lines(progressed.best_scores or {}, validation.unit_of):
-        log(line)
-    log(f"next: medp2p translate {folder} -i SCAN -o PREDICTED; medp2p evaluate --run {folder} -o SCORES")
 
 
 def summary_lines(scores: Mapping[str, float | None], unit_of: Callable[[str], str]) -> list[str]:

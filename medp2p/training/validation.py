@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from medp2p.data.cases import Case
 from medp2p.data.cohort import label_table
 from medp2p.data.loading import LoadedCase, load_case
 from medp2p.device import Precision
-from medp2p.errors import ConfigError, Medp2pError
+from medp2p.errors import ConfigError, FileError, Medp2pError
 from medp2p.evaluation import Scores, is_better, protocols
 from medp2p.evaluation.case import Case as PreparedCase
 from medp2p.evaluation.case import prepare_case
@@ -22,6 +22,7 @@ from medp2p.evaluation.pictures import CasePictures, pictures_of
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.evaluation.written import write_evaluation
 from medp2p.io.atomic import write_bytes
+from medp2p.io.machine import as_file_error
 from medp2p.networks import set_reference_habit
 from medp2p.training.checkpoint import Progressed
 from medp2p.training.interruption import Stop, stopping
@@ -42,10 +43,12 @@ class HeldOut:
     Attributes:
         cases: Their files.
         config: The configuration of the run.
+        hashes: Of each case, what its files held when they were checked; a case that is not named is taken as it is.
     """
 
     cases: Sequence[Case]
     config: Config
+    hashes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def score(self, translator: Translator, progress: Progressing) -> list[CaseResult]:
         """Translates and scores every case.
@@ -74,7 +77,7 @@ class HeldOut:
             unfinished: Keeps what is done, and knows what was done before.
 
         Raises:
-            Medp2pError: The files of the case are refused.
+            Medp2pError: The files of the case are refused, or are no longer those that were checked.
         """
         loaded = self._loaded(case)
         key = json.dumps(loaded.hashes, sort_keys=True)
@@ -98,7 +101,18 @@ class HeldOut:
     def _loaded(self, case: Case) -> LoadedCase:
         names, groups = label_table(self.config)
         table: dict[object, object] = {**names} | ({"groups": groups} if groups else {})
-        return load_case(case, self.config, table or None)
+        loaded = load_case(case, self.config, table or None)
+        checked = self.hashes.get(case.id, loaded.hashes)
+        changed = sorted(name for name in {*checked, *loaded.hashes} if checked.get(name) != loaded.hashes.get(name))
+        if changed:
+            raise FileError(
+                case.files.get(changed[0]),
+                "files of this case were changed after they were checked",
+                key=case.id,
+                found=", ".join(changed),
+                fix="bring the same scans back and go on with --resume, or train anew (--overwrite)",
+            )
+        return loaded
 
     def _results(self, loaded: LoadedCase, translator: Translator, progress: Progressing) -> Iterator[CaseResult]:
         sources = {name: loaded.volumes[name] for name in self.config.data.sources}
@@ -208,7 +222,8 @@ class Validation:
     def _keep_samples(self, epoch: int, pictures: Sequence[CasePictures]) -> None:
         """The first picture of each case, a file for every validation."""
         folder = self._folder / "samples"
-        folder.mkdir(exist_ok=True)
+        with as_file_error(folder, doing="made"):
+            folder.mkdir(exist_ok=True)
         for case in pictures:
             for picture in case.pictures[:1]:
                 write_bytes(folder / f"epoch_{epoch:04d}_{case.case}.png", picture.png)

@@ -1,13 +1,14 @@
 """One scan from its files to its files: kept if finished, refused before the work, written whole or not at all."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medp2p.errors import OutputExistsError
 from medp2p.io import read_volume, write_volume
-from medp2p.io.atomic import check_output, sweep_stale, write_json
+from medp2p.io.atomic import check_output, sweep_stale, write_bytes, write_json
 from medp2p.io.machine import file_error, memory_error
 from medp2p.translation.jobs import Job, json_beside
 from medp2p.translation.outputs import (
@@ -125,8 +126,9 @@ def _write(
     keep_identity: bool,
     series: str | None,
 ) -> None:
-    """First what made it, then the image; if that fails, neither is left."""
+    """First what made it, then the image; if that fails, neither is left, or what was there before."""
     beside = json_beside(output)
+    before = beside.read_bytes() if output.exists() and read_statement(beside) is not None else None
     write_json(beside, said)
     try:
         if job.dicom:
@@ -145,5 +147,8 @@ def _write(
         else:
             write_volume(predicted, output, overwrite=overwrite)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+            if before is not None:
+                write_bytes(beside, before)
         raise

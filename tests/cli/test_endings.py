@@ -124,6 +124,21 @@ def test_a_full_disk_under_stdout_is_one_line() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+SAYING = """
+import sys
+from medp2p.cli.messages import say_result
+for number in range(100_000):
+    say_result("a line")
+print("done", file=sys.stderr)
+"""
+
+
+def test_work_goes_on_when_nobody_reads_its_results_any_more() -> None:
+    words = ["bash", "-c", '"$1" -c "$2" | head -n 1', "bash", sys.executable, SAYING]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("a line\n", "done\n")
+
+
 def test_a_reader_that_goes_away_is_no_fault() -> None:
     command_line = f"{Path(sys.executable).with_name('medp2p')} config schema 2>&1 | head -n 1"
     result = subprocess.run(["bash", "-c", command_line], capture_output=True, text=True, check=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from medp2p.errors import FileError, OutputExistsError
+from medp2p.io import temporary
 from medp2p.io.atomic import (
     atomic_file,
     atomic_folder,
@@ -24,6 +25,8 @@ from medp2p.io.atomic import (
     write_json,
     write_text,
 )
+from medp2p.io.temporary import sweep_own
+from tests.faults import before_each_change
 
 
 def names(folder: Path) -> list[str]:
@@ -256,3 +259,38 @@ def test_folders_change_places_without_the_systems_help(tmp_path: Path, monkeypa
             (folder / text).write_text(text)
     assert names(tmp_path / "s") == ["new"]
     assert names(tmp_path) == ["s"]
+
+
+def test_a_signal_at_any_change_leaves_nothing_once_it_was_swept(tmp_path: Path) -> None:
+    class Signal(BaseException):
+        """Like a signal's exception: it may come between any two steps, also between a file's making and its `try`."""
+
+    def write(folder: Path) -> None:
+        write_text(folder / "a.txt", "new")
+        with atomic_folder(folder / "b") as inside:
+            (inside / "c").write_text("new")
+
+    count = [0]
+    with before_each_change(tmp_path, lambda number, what: count.append(number)):
+        write(tmp_path)
+    for wanted in range(1, len(count)):
+        folder = tmp_path / str(wanted)
+        folder.mkdir()
+
+        def strike(number: int, what: str, wanted: int = wanted) -> None:
+            if number == wanted:
+                raise Signal
+
+        with before_each_change(folder, strike), contextlib.suppress(Signal):
+            write(folder)
+        sweep_own()
+        assert [name for name in names(folder) if is_temporary(name)] == []
+
+
+def test_nothing_is_remembered_of_what_was_written(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "new")
+    with pytest.raises(FileError):
+        write_text("/proc/a.txt", "new")
+    with atomic_folder(tmp_path / "b"):
+        pass
+    assert temporary._being_written == set()

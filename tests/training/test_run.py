@@ -1,5 +1,6 @@
 """A run folder: who may write into it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from medp2p.errors import FileError, OutputExistsError
 from medp2p.training.run import Run, empty_run_folder, locked, refuse_run_folder
+from tests.faults import before_each_change, temporary_files
 
 
 def a_run(folder: Path) -> Path:
@@ -44,6 +46,47 @@ def test_emptying_a_run_touches_nothing_else(tmp_path) -> None:
     (folder / "mine.txt").write_text("kept")
     empty_run_folder(folder)
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_a_run_that_was_half_removed_can_be_trained_over(tmp_path) -> None:
+    def stop_before(count: int, what: str) -> None:
+        if count == wanted:
+            raise InterruptedError
+
+    wanted, killed = 0, True
+    while killed:
+        wanted, killed = wanted + 1, False
+        folder = a_run(tmp_path / str(wanted))
+        (folder / "history.csv").write_text("x")
+        with before_each_change(folder, stop_before):
+            try:
+                empty_run_folder(folder)
+            except FileError:
+                killed = True
+        refuse_run_folder(folder, resume=False, overwrite=True)
+        assert not ((folder / "last.pt").exists() and not (folder / "validation").exists())
+    assert wanted > 8
+
+
+def test_what_was_half_written_anywhere_in_a_run_goes_with_the_next_start(tmp_path) -> None:
+    folder = a_run(tmp_path / "run")
+    for place in (folder, folder / "validation"):
+        (place / ".medp2p-host-12-0a1b2c3d.tmp").write_text("")
+    with locked(folder):
+        assert temporary_files(folder) == []
+
+
+def test_a_folder_that_others_took_is_not_cleared_away(tmp_path) -> None:
+    folder = tmp_path / "run"
+    with locked(folder) as refuse_lost:
+        refuse_lost()
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / ".lock").write_text("another")
+        with pytest.raises(FileError, match="removed or replaced") as refused:
+            refuse_lost()
+    assert refused.value.exit_code == 1
+    assert (folder / ".lock").read_text() == "another"
 
 
 def test_two_trainings_never_share_a_folder(tmp_path) -> None:

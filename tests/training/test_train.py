@@ -1,9 +1,7 @@
 """Training as a whole: what a run folder holds, and that stopping and going on changes nothing."""
 
-import json
 import logging
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,66 +11,7 @@ from medp2p.errors import ConfigError, OutputExistsError, TrainingError
 from medp2p.training import Run, train
 from medp2p.training.interruption import Interrupted
 from medp2p.translation import Translator
-
-SETTINGS = {
-    "regions": {"names": "labels.yaml", "weights": {"bone": 4.0}},
-    "preparation": {"spacing_mm": None, "size": [48, 48]},
-    "augmentation": {"flip": 0.5, "rotate_degrees": 10.0},
-    "generator": {"kind": "resnet_6", "channels": 4, "norm": "batch"},
-    "discriminator": {"kind": "patch", "channels": 4, "layers": 1},
-    "training": {"epochs": 2, "decay_epochs": 1, "batch_size": 8, "precision": "fp32", "validate_every": 2},
-}
-
-
-@pytest.fixture(scope="module")
-def config(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A configuration of trainings that take seconds, on four heads."""
-    files = {name: f"{name}.nii.gz" for name in ("mr", "ct", "regions", "body")}
-    data = {"sources": ["mr"], "target": "ct", "folder": str(heads), "files": files,
-            "split": {"validation": 0.25, "test": 0.25}}  # fmt: skip
-    settings = SETTINGS | {"data": data}
-    settings["regions"] = {**SETTINGS["regions"], "names": str(heads / "labels.yaml")}
-    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
-    path.write_text(json.dumps(settings))
-    return path
-
-
-@pytest.fixture(scope="module")
-def straight(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The run of a training without a stop."""
-    return train(config, run=tmp_path_factory.mktemp("runs") / "straight", device="cpu")
-
-
-def stop_at(look: int) -> Callable[[], int | None]:
-    """Told to stop when it is asked for the n-th time."""
-    left = [look]
-
-    def stop() -> int | None:
-        left[0] -= 1
-        return signal.SIGTERM if left[0] <= 0 else None
-
-    return stop
-
-
-def weights_of(run: Path) -> dict[str, torch.Tensor]:
-    state = torch.load(Path(run) / "last.pt", weights_only=True)
-    tensors = {f"{net}.{name}": value for net in ("generator", "discriminator") for name, value in state[net].items()}
-    for optimiser in ("optimizer_g", "optimizer_d"):
-        for number, entry in state["update"][optimiser]["state"].items():
-            tensors |= {f"{optimiser}.{number}.{name}": torch.as_tensor(value) for name, value in entry.items()}
-    return tensors
-
-
-def assert_same_weights(first: Path, second: Path) -> None:
-    one, other = weights_of(first), weights_of(second)
-    assert one.keys() == other.keys()
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
-
-
-def history(run: Path) -> list[list[str]]:
-    rows = [line.split(",") for line in (Path(run) / "history.csv").read_text().splitlines()]
-    speed = rows[0].index("slices_per_second")
-    return [row[:speed] + row[speed + 1 :] for row in rows]
+from tests.training.runs import assert_same_weights, history, stop_at
 
 
 def test_a_run_folder_holds_what_the_contract_names(straight: Run) -> None:
@@ -169,14 +108,9 @@ def test_the_host_program_keeps_its_state(config, tmp_path) -> None:
     def state() -> list[object]:
         root = logging.getLogger()
         ours = logging.getLogger("medp2p")
-        return [
-            torch.random.get_rng_state().sum().item(),
-            torch.get_num_threads(),
-            torch.get_default_dtype(),
-            signal.getsignal(signal.SIGTERM),
-            (root.level, len(root.handlers)),
-            (ours.level, len(ours.handlers)),
-        ]
+        handlers = len(root.handlers), len(ours.handlers), signal.getsignal(signal.SIGTERM)
+        numbers = torch.random.get_rng_state().sum().item(), torch.get_num_threads(), torch.get_default_dtype()
+        return [*handlers, *numbers, root.level, ours.level]
 
     before = state()
     train(config, run=tmp_path / "run", device="cpu")

@@ -13,6 +13,7 @@ from medp2p.many.shard import shard
 from medp2p.translation import Translator, translate
 from medp2p.translation.jobs import Job
 from medp2p.volume import Volume
+from tests.faults import failing
 from tests.translation.conftest import CT, MR, description, save
 
 AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
@@ -176,6 +177,17 @@ def test_a_failed_write_leaves_neither_image_nor_json(model, tmp_path, monkeypat
     with pytest.raises(FileError, match="no space"):
         translate(model, put(tmp_path / "in.nii.gz"), tmp_path / "out.nii.gz", device="cpu")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["generator.safetensors", "in.nii.gz"]
+
+
+def test_a_failed_write_leaves_an_older_output_as_it_was(model, tmp_path) -> None:
+    given, output = put(tmp_path / "in" / "a.nii.gz"), tmp_path / "out" / "a.nii.gz"
+    (tmp_path / "out").mkdir()
+    translate(model, given, output, device="cpu")
+    before = {path.name: path.read_bytes() for path in output.parent.iterdir()}
+    other = put(tmp_path / "in" / "b.nii.gz", seed=1)
+    with failing(output.parent, [6]), pytest.raises(FileError, match="no space"):
+        translate(model, other, output, device="cpu", overwrite=True)
+    assert {path.name: path.read_bytes() for path in output.parent.iterdir()} == before
 
 
 def test_inputs_are_never_changed(model, tmp_path) -> None:
