@@ -31,10 +31,11 @@ class Full(Exception):  # noqa: N818 - a state, not a fault
 
 @dataclass
 class _Open:
-    """A series of which somebody is sending: its images so far, and by how many associations."""
+    """A series of which somebody is sending: its images so far, by how many associations, whether one broke off."""
 
     names: set[str]
     senders: int = 0
+    broken: bool = False
 
 
 class Arrivals:
@@ -93,12 +94,14 @@ class Arrivals:
         """
         with self._spool.moving:
             for name in series:
-                self._open[name].senders -= 1
-                if not self._open[name].senders:
-                    del self._open[name]
-                folder = self._spool.path("receiving", name)
-                if complete and any(images(folder)):
-                    write_text(folder / _RELEASED, "")
+                found = self._open[name]
+                found.senders -= 1
+                found.broken |= not complete
+                if found.senders:
+                    continue  # another association sends of it at the same time
+                del self._open[name]
+                if not found.broken:
+                    write_text(self._spool.path("receiving", name, _RELEASED), "")
 
     def take_up(self) -> None:
         """Move every complete series to the work, and put aside what has waited too long for its rest."""
