@@ -148,7 +148,7 @@ def in_chromium(page, *, marker):
     assert marker in done.stdout
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "GPU stall" not in line]
     asked = re.findall(r'"url":"((?:https?|wss?|ftp)://[^"]+)"', log.read_text(errors="replace"))
-    return done.stdout, console, [url for url in asked if not re.search(r"//[\w.]*(?:google|gstatic)[\w.]*/", url)]
+    return done.stdout, console, [url for url in asked if not re.search(r"//[\w.-]*(?:google|gstatic)[\w.-]*/", url)]
 
 
 @pytest.mark.slow
