@@ -14,6 +14,7 @@ from medp2p.cli import (
     info,
     node,
     phantom,
+    prepare,
     train,
     translate,
 )
@@ -29,7 +30,7 @@ EPILOG = """Examples:
   medp2p evaluate -p sct.nii.gz -r ct.nii.gz -m regions.nii.gz -o scores
 
 `medp2p VERB --help` says what a verb does and takes."""
-VERBS = (train, translate, evaluate, check, compare, config, info, phantom, exchange, node)
+VERBS = (train, translate, evaluate, check, compare, config, info, phantom, prepare, exchange, node)
 
 
 def build_parser() -> Parser:

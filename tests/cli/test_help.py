@@ -23,6 +23,7 @@ OPTIONS = {
     "phantom": "--cases --seed --awkward --kind --overwrite",
     "import": "-o --set --overwrite",
     "export": "-o --overwrite",
+    "prepare": "-o --set --overwrite --workers --shard --cluster",
     "node": "--run --port --send",
 }
 COMMON = "-h --help -q --quiet -v --verbose --debug"
