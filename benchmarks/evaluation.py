@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/evaluation.py [--repeats 3]
 
 Against a script with one float64 SSIM map of scikit-image, and against the definition of SynthRAD2023 called once
-for each label (timed on a smaller pair and extrapolated by voxels, which is said). Needs about 6 GB of memory and 5 minutes.
+for each label (timed on a smaller pair and extrapolated by voxels, which is said). It needs about 6 GB of memory
+and 5 minutes.
 """
 
 import argparse
