@@ -145,6 +145,12 @@ def test_the_page_of_the_configuration_is_that_of_the_schema() -> None:
     assert written == page, "run `python docs/configuration_page.py`"
 
 
+def test_the_page_of_errors_is_that_of_the_code() -> None:
+    page = runpy.run_path(str(ROOT / "docs/errors_page.py"))["page"]()
+    written = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
+    assert written == page, "run `python docs/errors_page.py`"
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "yaml")], ids=named)
 def test_the_configurations_of_a_page_name_sections_and_keys_that_exist(page: Path) -> None:
     for block in blocks(page, "yaml"):

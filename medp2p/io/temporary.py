@@ -167,6 +167,15 @@ def status_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def identity_of(path: PathLike) -> tuple[int, int] | None:
+    """Which file or folder has that name, so that one that was replaced shows; None where nothing has."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def process_umask() -> int:
     """The process's umask; Linux tells it, elsewhere it is set and put back, for a moment too strict, never too lax."""
     with contextlib.suppress(OSError, StopIteration, ValueError):

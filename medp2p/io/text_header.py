@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.atomic import atomic_file, refuse_existing
 from medp2p.io.exact import ExactReader
+from medp2p.io.temporary import identity_of
 
 PathLike = str | os.PathLike[str]
 Affine = NDArray[np.float64]
@@ -161,7 +162,7 @@ def write_pair(
 
     refuse_existing(path, overwrite=overwrite)
     refuse_existing(data, overwrite=overwrite)
-    made = False
+    before, data_before = identity_of(path), identity_of(data)
     try:
         with atomic_file(path, overwrite=overwrite) as head:
             head.write(header)
@@ -172,9 +173,9 @@ def write_pair(
                 else:
                     with pack(file) as stream:
                         stream.writelines(chunks)
-            made = True
     except BaseException:
-        if made:
+        header_is_new = identity_of(path) not in (None, before)  # a signal may come when all is done
+        if not header_is_new and identity_of(data) != data_before:
             data.unlink(missing_ok=True)
         raise
 

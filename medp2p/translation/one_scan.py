@@ -10,6 +10,7 @@ from medp2p.errors import OutputExistsError
 from medp2p.io import read_volume, write_volume
 from medp2p.io.atomic import check_output, sweep_stale, write_bytes, write_json
 from medp2p.io.machine import file_error, memory_error
+from medp2p.io.temporary import identity_of
 from medp2p.translation.jobs import Job, json_beside
 from medp2p.translation.outputs import (
     is_intact,
@@ -127,8 +128,10 @@ def _write(
     series: str | None,
 ) -> None:
     """First what made it, then the image; if that fails, neither is left, or what was there before."""
-    beside = json_beside(output)
-    before = beside.read_bytes() if output.exists() and read_statement(beside) is not None else None
+    beside, image = json_beside(output), identity_of(output)
+    known = read_statement(beside) is not None
+    before = beside.read_bytes() if image and known else None
+    unfinished = known and not image  # of a killed run: what it left of an image in two files goes
     write_json(beside, said)
     try:
         if job.dicom:
@@ -145,10 +148,12 @@ def _write(
                 overwrite=overwrite,
             )
         else:
-            write_volume(predicted, output, overwrite=overwrite)
+            write_volume(predicted, output, overwrite=overwrite or unfinished)
     except BaseException:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-            if before is not None:
-                write_bytes(beside, before)
+        now = identity_of(output)
+        if now in (None, image):  # else a signal came when all was done
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+                if before is not None and now:
+                    write_bytes(beside, before)
         raise

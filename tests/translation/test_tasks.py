@@ -1,5 +1,6 @@
 """Files and folders through a Translator: what is finished is kept, what is bad stops no other."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 
 from medp2p.errors import ConfigError, FileError, Medp2pError, ModelError, OutputExistsError
 from medp2p.io import read_volume, write_volume
+from medp2p.io.temporary import sweep_own
 from medp2p.many.shard import shard
 from medp2p.translation import Translator, translate
 from medp2p.translation.jobs import Job
+from medp2p.translation.one_scan import translate_job
 from medp2p.volume import Volume
-from tests.faults import failing
+from tests.faults import before_each_change, failing, moments, temporary_files
 from tests.translation.conftest import CT, MR, description, save
 
 AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
@@ -188,6 +191,41 @@ def test_a_failed_write_leaves_an_older_output_as_it_was(model, tmp_path) -> Non
     with failing(output.parent, [6]), pytest.raises(FileError, match="no space"):
         translate(model, other, output, device="cpu", overwrite=True)
     assert {path.name: path.read_bytes() for path in output.parent.iterdir()} == before
+
+
+class Signal(BaseException):
+    """Like a signal's exception, which may come between any two steps."""
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".mhd"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_signal_or_a_kill_at_any_change_leaves_a_folder_that_goes_on(model, tmp_path, extension, overwrite) -> None:
+    given = put(tmp_path / "in" / f"a{extension}")
+    translator, good = Translator.load(model, device="cpu"), tmp_path / "good"
+    job = {"overwrite": overwrite, "series": None, "keep_identity": False, "make_folder": True, "progress": None}
+
+    def work(folder: Path, **changed: object) -> None:
+        translate_job(translator, Job("a", {"mr": given}, {"ct": folder / f"a{extension}"}), **job | changed)
+
+    def contents(folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    with moments(good, tmp_path / "killed") as seen:
+        work(good)
+    for number in range(1, len(seen) + 1):
+        folder = tmp_path / f"signal_{number}"
+
+        def strike(count: int, what: str, number: int = number) -> None:
+            if count == number:
+                raise Signal
+
+        with before_each_change(folder, strike), contextlib.suppress(Signal):
+            work(folder)
+        sweep_own()
+        assert temporary_files(folder) == []
+        for left in (folder, tmp_path / "killed" / str(number)):
+            work(left, overwrite=False)
+            assert contents(left) == contents(good)
 
 
 def test_inputs_are_never_changed(model, tmp_path) -> None:
