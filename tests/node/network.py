@@ -16,7 +16,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 QUICK = Limits(settle_s=0.1, free_bytes=0, retry_s=(0.2, 0.5))
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60.0) -> object:
+def wait_for(what: Callable[[], object], seconds: float = 180.0) -> object:
     """What a call gives, once it gives anything."""
     until = monotonic() + seconds
     while monotonic() < until:

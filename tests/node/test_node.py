@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,48 +253,50 @@ def test_a_model_of_several_sources_and_a_port_in_use_are_refused(model, tmp_pat
         serve(model, port=taker.port, send="A@127.0.0.1:4242", spool=tmp_path / "spool", device="cpu")
 
 
-def start(model: Path, spool: Path, port: int, *options: str) -> tuple[subprocess.Popen, int]:
+@contextmanager
+def command(model: Path, spool: Path, port: int, *options: str) -> Iterator[tuple[subprocess.Popen, int]]:
     """The command line in a process of its own, once it listens."""
     words = ["node", "--run", model, "--port", "0", "--send", f"ARCHIVE@127.0.0.1:{port}", "--spool", spool, *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "medp2p", *map(str, words), "--device", "cpu"], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    line = next(line for line in process.stderr if "listens" in line)
-    return process, int(line.split(" port ")[1].split(";")[0])
+    with process:
+        try:
+            line = next(line for line in process.stderr if "listens" in line)
+            yield process, int(line.split(" port ")[1].split(";")[0])
+        finally:
+            process.kill()
 
 
 @pytest.mark.slow
 def test_killed_between_receiving_and_sending_it_goes_on_at_the_next_start(model, series, tmp_path) -> None:
+    spool = tmp_path / "spool"
     with archive() as taker:
-        first, port = start(model, tmp_path / "spool", taker.port, "--settle", "600")
-        assert send(port, series) == [0] * 6
-        wait_for(lambda: list((tmp_path / "spool" / "receiving").glob("*/.released")))
-        first.kill()
-        first.communicate()
+        with command(model, spool, taker.port, "--settle", "600") as (_, port):
+            assert send(port, series) == [0] * 6
+            wait_for(lambda: list((spool / "receiving").glob("*/.released")))
         assert taker.images == {}
-        second, port = start(model, tmp_path / "spool", taker.port, "--settle", "0")
-        assert second.stdout.readline().endswith(", 6 images\n")
-        second.send_signal(signal.SIGTERM)
-        _, said = second.communicate(timeout=60)
-    assert (second.returncode, len(taker.images)) == (143, 6)
+        with command(model, spool, taker.port, "--settle", "0") as (process, _):
+            assert process.stdout.readline().endswith(", 6 images\n")
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=60)
+    assert (process.returncode, len(taker.images)) == (143, 6)
     assert "Traceback" not in said
 
 
 @pytest.mark.slow
 def test_ended_while_its_archive_is_away_it_keeps_what_it_made(model, series, tmp_path) -> None:
+    spool = tmp_path / "spool"
     with archive() as taker:
         port_away = taker.port
-    first, port = start(model, tmp_path / "spool", port_away, "--settle", "0")
-    send(port, series)
-    wait_for(lambda: list((tmp_path / "spool" / "work").glob("*/derived-0/0006.dcm")))
-    made = {pydicom.dcmread(path).SOPInstanceUID for path in (tmp_path / "spool" / "work").glob("*/derived-0/*")}
-    first.send_signal(signal.SIGINT)
-    _, said = first.communicate(timeout=60)
-    assert (first.returncode, "Traceback" in said) == (130, False)
-    with archive(port_away) as taker:
-        second, _ = start(model, tmp_path / "spool", port_away)
+    with command(model, spool, port_away, "--settle", "0") as (process, port):
+        send(port, series)
+        wait_for(lambda: list((spool / "work").glob("*/derived-0/0006.dcm")))
+        made = {pydicom.dcmread(path).SOPInstanceUID for path in (spool / "work").glob("*/derived-0/*")}
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (130, False)
+    with archive(port_away) as taker, command(model, spool, port_away):
         wait_for(lambda: len(taker.images) == 6)
-        second.terminate()
-        second.communicate(timeout=60)
     assert set(taker.images) == made
