@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medp2p.errors import FileError, OutputExistsError
-from medp2p.io.atomic import sweep_stale, write_bytes
+from medp2p.io.atomic import is_temporary, sweep_stale, write_bytes
 from medp2p.io.machine import file_error
 from medp2p.node.limits import Limits
 
@@ -112,7 +112,7 @@ def _make(folder: Path) -> None:
     ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
     if not stat.S_ISDIR(found.st_mode) or not ours:
         raise FileError(folder, "no folder of your own: scans of patients do not go there", fix="choose another spool")
-    names = {entry.name for entry in os.scandir(folder)}
+    names = {entry.name for entry in os.scandir(folder) if not is_temporary(entry.name)}
     if names and _SECRET not in names and not names <= {_LOCK}:
         raise OutputExistsError(folder, "the folder holds something else than a spool", fix="choose another spool")
     folder.chmod(0o700)

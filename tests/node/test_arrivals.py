@@ -75,3 +75,11 @@ def test_what_a_killed_node_left_in_its_spool_is_cleared_or_taken_up(tmp_path: P
         Arrivals(spool).take_up()
         assert [path.name for path in spool.folder.rglob("*.tmp")] == []
         assert (list(spool.path("gone").iterdir()), len(list(spool.path("work").glob("*/source/one.dcm")))) == ([], 1)
+
+
+def test_a_spool_that_was_half_made_is_made(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    for name in ("lock", ".medp2p-host-1-00000000.tmp"):
+        (tmp_path / "spool" / name).touch()
+    with opened(tmp_path / "spool", AT_ONCE) as spool:
+        assert sorted(path.name for path in spool.folder.iterdir() if path.is_file()) == ["lock", "secret"]
