@@ -36,10 +36,10 @@ def read_region_file(
     if not several or (number == 0 and names is not None):
         return read_regions(path, names)
     regions = read_regions(path)
-    labels = {label for label in regions.names if label}
-    is_mask = labels in _LABELS_OF_A_MASK if names is not None else len(labels) < 2
+    is_mask = is_plain_mask(regions, named=names is not None)
     if len(regions.layers) > 1 or (names is None and not is_mask):
         return regions
+    labels = {label for label in regions.names if label}
     if names is not None and not is_mask:
         table, groups = label_names(names) if isinstance(names, Mapping) else read_label_table(names)
         with naming(path):
@@ -47,6 +47,20 @@ def read_region_file(
     stem = image_stem(path)
     name = (stem.replace(case, "").strip("_-. ") if case else "") or stem
     return Regions(regions.labels, regions.affine, dict.fromkeys(labels or {1}, name))
+
+
+def is_plain_mask(regions: Regions, *, named: bool) -> bool:
+    """Whether a label map, one of several, is a mask that its file names.
+
+    Args:
+        regions: Read without names.
+        named: Whether there are names: then they are the first map's, and a further one is a mask if it holds 1 or
+            255 alone. Without names a map with one label is a mask.
+    """
+    if len(regions.layers) > 1:
+        return False
+    labels = {label for label in regions.names if label}
+    return labels in _LABELS_OF_A_MASK if named else len(labels) < 2
 
 
 def on_grid(regions: Regions, scan: Volume, path: Path) -> Regions:

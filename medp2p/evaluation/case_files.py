@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p._version import __version__
+from medp2p.data.region_files import is_plain_mask
 from medp2p.errors import Medp2pError
 from medp2p.evaluation.case import check_same_grid, prepare_case
 from medp2p.evaluation.choice import check_hu, limits_of, protocol_called
@@ -109,13 +110,17 @@ def _score(files: CaseFiles, work: CaseWork) -> None:
 def _regions(
     paths: Mapping[str, Path], names: Names, reference: Volume
 ) -> tuple[Regions | None, dict[str, NDArray[Any]]]:
-    """The label maps of a case as one, and, of several maps without names, those with one label as masks."""
+    """The label maps of a case as one, and those of several that are masks by their titles; names are the first's."""
     maps, masks = [], {}
-    for title, path in paths.items():
-        regions = read_regions(path, names)
+    for number, (title, path) in enumerate(paths.items()):
+        may_be_mask = len(paths) > 1 and (names is None or number > 0)
+        regions = read_regions(path) if may_be_mask else read_regions(path, names)
+        is_mask = may_be_mask and is_plain_mask(regions, named=names is not None)
+        if may_be_mask and not is_mask and names is not None:
+            regions = read_regions(path, names)
         with naming(path):
             placed = [placed_on(layer.labels, regions.affine, reference, name="label map") for layer in regions.layers]
-        if names is None and len(paths) > 1 and len(regions.layers) == 1 and len(regions.region_names) == 1:
+        if is_mask:
             masks[title] = np.asarray(placed[0] > 0)
         else:
             maps.append(regions)

@@ -254,6 +254,21 @@ def test_masks_of_their_own_files_are_called_by_them(pairs, tmp_path):
     assert {row["label"] for row in folder.scores} == {None}
 
 
+def test_a_mask_beside_a_named_map_is_called_by_its_file_and_not_by_the_maps_first_name(pairs, tmp_path):
+    _, _, regions, _ = head()
+    save(tmp_path / "hot.nii.gz", (regions.labels == 3).astype(np.uint8))
+    done = evaluate_files(
+        pairs / "p" / "first.nii.gz",
+        pairs / "r" / "first.mha",
+        [pairs / "m" / "first.nrrd", tmp_path / "hot.nii.gz"],
+        pairs / "b" / "first.nii",
+        names={1: "brain", 2: "bone", 3: "lesion"},
+        output=tmp_path / "out",
+    )
+    mae = {row["region"]: row["voxels"] for row in done.scores if row["metric"] == "mae"}
+    assert mae["hot"] == mae["lesion"] != mae["brain"]
+
+
 def test_one_file_for_several_cases_is_refused(pairs):
     with pytest.raises(FileError, match="one file for several cases"):
         run(pairs, body=pairs / "b" / "first.nii")
