@@ -11,7 +11,7 @@ from torch import nn
 
 from medp2p.config.schema import Config
 from medp2p.data.slices import SliceBatch, SliceLoader
-from medp2p.errors import TrainingError
+from medp2p.errors import FileError, TrainingError
 from medp2p.training.checkpoint import CHECKPOINT_FILE, Progressed, save_checkpoint
 from medp2p.training.engine import Engine
 from medp2p.training.history import Row, draw_history, write_history
@@ -76,6 +76,7 @@ def fit(run: Fit) -> None:
     Raises:
         Interrupted: It was told to stop; the state is saved.
         TrainingError: A loss or a weight is no longer finite; the last finite state is kept.
+        FileError: The machine no longer reads or writes (exit code 1), or files of a case were changed.
     """
     estimate = _Estimate(run)
     try:
@@ -87,6 +88,11 @@ def fit(run: Fit) -> None:
     except Interrupted as told:
         _save(run)
         told.saved = True
+        raise
+    except FileError as error:
+        run.refuse_lost()
+        if error.errno:  # what could be read and written when the run began
+            error.exit_code = 1
         raise
 
 
