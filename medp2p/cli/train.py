@@ -1,6 +1,8 @@
 """`medp2p train`."""
 
 import argparse
+import logging
+import os
 
 from medp2p.cli.messages import say_on_stderr, say_result
 from medp2p.cli.parser import Parser, add_common, add_device, add_overwrite, add_set, add_verb, whole_number
@@ -42,10 +44,13 @@ def run(options: argparse.Namespace) -> int:
     from medp2p.training import train
     from medp2p.training.interruption import Interrupted, SignalFlag
 
+    speaks = _speaks(options)
+    if not speaks:
+        logging.getLogger("medp2p").setLevel(logging.ERROR)
     stop = SignalFlag()
     stop.install()
     try:
-        with Progress(quiet=options.quiet) as progress:
+        with Progress(quiet=options.quiet or not speaks) as progress:
             made = train(
                 options.config,
                 run=options.folder,
@@ -63,8 +68,15 @@ def run(options: argparse.Namespace) -> int:
         goes_on = "its state is saved, the same command with --resume goes on"
         say_on_stderr(f"{told}; {goes_on if told.saved else 'nothing was trained yet'}")
         return exit_code_of_signal(told.signal)
-    say_result(str(made.folder))
+    if speaks:
+        say_result(str(made.folder))
     return 0
+
+
+def _speaks(options: argparse.Namespace) -> bool:
+    """Whether this is the one of several processes that talks: its launcher says so in the environment."""
+    ranks = [os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")]
+    return options.devices * options.nodes == 1 or all(rank == "0" for rank in ranks)
 
 
 def _refuse_missing_data(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """`medp2p train`: everything is checked first, then a run folder is made, trained in, or gone on with."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from os import PathLike
@@ -25,7 +26,7 @@ from medp2p.training.papers import (
     write_provenance,
 )
 from medp2p.training.profile import profiled
-from medp2p.training.run import Run, empty_run_folder, locked, refuse_run_folder
+from medp2p.training.run import LOG, Run, empty_run_folder, locked, refuse_run_folder
 from medp2p.training.run_log import RunLog, run_log
 from medp2p.training.same_work import refuse_other_work
 from medp2p.training.start import start_from
@@ -93,7 +94,7 @@ def train(
         elif engine.is_main:
             empty_run_folder(folder)
         engine.barrier()
-        with run_log(folder / "log.txt") as log:
+        with run_log(folder / LOG if engine.is_main else Path(os.devnull)) as log:
             _run(folder, loaded, cohort, engine, log, goes_on, profile, progress, stop, refuse_lost)
     return Run(folder)
 
