@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
     {"errors", "_version"},
-    {"volume", "regions"},
+    {"percentiles", "volume", "regions"},
     {"body", "placement", "many"},
     {"config", "io"},
     {"device", "networks", "losses", "data", "preparation"},

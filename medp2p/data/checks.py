@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from medp2p.body import find_body, overlap
 from medp2p.config import Config
 from medp2p.data.geometry import PlaneGrid
-from medp2p.data.intensity import percentiles
 from medp2p.data.loading import LoadedCase
 from medp2p.errors import Fault, fault
+from medp2p.percentiles import percentiles
 from medp2p.placement import describe_grid
 from medp2p.volume import Volume
 

@@ -1,19 +1,17 @@
 """Intensities of a scan to what a network sees, [-1, 1], and back; numpy alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from math import ceil, floor
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medp2p.errors import ConfigError
+from medp2p.percentiles import percentiles
 
 LOW, HIGH = -1.0, 1.0
 """What the low and the high end of a map become."""
-_AT_ONCE = 1 << 20
-"""Voxels counted at a time, so that counting needs little memory."""
 
 
 @dataclass(frozen=True)
@@ -142,27 +140,3 @@ def cohort_limits(limits: Iterable[Limits]) -> Limits:
     pairs = np.array([(each.low, each.high) for each in limits], np.float64)
     low, high = np.median(pairs, axis=0)
     return Limits(float(low), float(high))
-
-
-def percentiles(voxels: NDArray[Any], wanted: Sequence[float]) -> list[float]:
-    """Percentiles over all values, linear between neighbours, computed in float64 whatever the number type.
-
-    Small integers are counted instead of sorted, which is several times faster and exact too.
-
-    Examples:
-        >>> percentiles(np.arange(101, dtype=np.uint8), (0.5, 50.0, 100.0))
-        [0.5, 50.0, 100.0]
-    """
-    values = voxels.ravel(order="K")
-    places = [percent / 100.0 * (values.size - 1) for percent in wanted]
-    ranks = sorted({rank for place in places for rank in (floor(place), ceil(place))})
-    if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
-        least, most = int(values.min()), int(values.max())
-        counts = np.zeros(most - least + 1, np.int64)
-        for start in range(0, values.size, _AT_ONCE):
-            counts += np.bincount(values[start : start + _AT_ONCE].astype(np.int64) - least, minlength=counts.size)
-        found = np.searchsorted(np.cumsum(counts), ranks, side="right") + least
-    else:
-        found = np.partition(values, ranks)[ranks]
-    at = dict(zip(ranks, found.astype(np.float64).tolist(), strict=True))
-    return [at[floor(place)] + (place - floor(place)) * (at[ceil(place)] - at[floor(place)]) for place in places]

@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from typing import Final
 
 from medp2p.errors import ConfigError
-from medp2p.evaluation.percentiles import percentiles
 from medp2p.evaluation.protocol import (
     AIR_BELOW_HU,
     AIR_PERCENTILE,
@@ -16,6 +15,7 @@ from medp2p.evaluation.protocol import (
     hu_limits_fit,
 )
 from medp2p.evaluation.protocol_table import protocols
+from medp2p.percentiles import percentiles
 from medp2p.volume import Volume
 
 AUTO: Final = "auto"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from medp2p.evaluation.case import Case
 from medp2p.evaluation.figures import Plane, Scale, plane_of, plane_spacing, slice_strip
 from medp2p.evaluation.joint import JointErrors
-from medp2p.evaluation.percentiles import percentiles
 from medp2p.evaluation.protocol import NoDataRange
 from medp2p.evaluation.scored_region import Mask
+from medp2p.percentiles import percentiles
 from medp2p.volume import Volume, axis_order
 
 Array = NDArray[Any]

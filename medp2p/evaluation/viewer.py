@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from medp2p.errors import FileError
 from medp2p.evaluation.measured import merit
-from medp2p.evaluation.percentiles import percentiles
 from medp2p.evaluation.pictures import DIFFERENCE_HU, SHOWN_HU
 from medp2p.evaluation.report import render
 from medp2p.evaluation.scores import NOTICE, Scores
+from medp2p.percentiles import percentiles
 from medp2p.volume import Volume
 
 MOST_CASES: Final = 6

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medp2p.data.intensity import IntensityMap, Limits, cohort_limits, percentiles
+from medp2p.data.intensity import IntensityMap, Limits, cohort_limits
 from medp2p.errors import ConfigError
+from medp2p.percentiles import percentiles
 
 CT = IntensityMap("window", -1024.0, 3071.0, hu=True)
 MR = IntensityMap("percentile", 0.5, 99.5)
@@ -47,7 +48,7 @@ def test_percentiles_equal_those_of_numpy_in_float64(dtype, count, wanted):
 
 
 def test_unsigned_values_do_not_wrap():
-    assert percentiles(np.array([65535, 0], np.uint16), (0.0, 50.0, 100.0)) == [0.0, 32767.5, 65535.0]
+    assert percentiles(np.array([65535, 0], np.uint16), (0.0, 50.0, 100.0)) == (0.0, 32767.5, 65535.0)
 
 
 def test_percentiles_do_not_depend_on_how_the_scan_is_stored():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from medp2p.evaluation.percentiles import percentiles
+from medp2p.percentiles import percentiles
 
 WANTED = (0.0, 0.5, 33.3, 50.0, 99.5, 100.0)
 
