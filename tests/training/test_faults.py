@@ -105,16 +105,18 @@ def test_a_disk_that_takes_nothing_more_ends_the_run_with_its_last_state(config,
     with failing(run, range(9, 999), number), pytest.raises(FileError, match=r"cannot be (written|made)") as refused:
         train(**more, set=epochs)
     assert str(run) in refused.value.faults[0].path
+    assert refused.value.exit_code == 1
     assert (run / "last.pt").read_bytes() == before
     assert temporary_files(run) == []
     train(**more, set=epochs)
 
 
-def test_a_folder_that_vanishes_is_told_and_not_made_again(config, straight) -> None:
+@pytest.mark.parametrize("when", ["epoch 2", pytest.param("translating", marks=pytest.mark.slow)])
+def test_a_folder_that_vanishes_is_told_and_not_made_again(config, straight, when: str) -> None:
     run = straight.folder.parent / "vanishing"
 
     def vanish(done: int, total: int, what: str) -> None:
-        if "epoch 2" in what:
+        if when in what:
             shutil.rmtree(run, ignore_errors=True)
 
     with pytest.raises(FileError, match=r"vanishing.* removed or replaced") as refused:
