@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from medp2p.checking import check
     from medp2p.evaluation import evaluate
     from medp2p.io import read_regions, read_volume, write_volume
+    from medp2p.io.dicom_write import write_series
+    from medp2p.preparation import prepare
     from medp2p.regions import Regions
     from medp2p.training import Run, evaluate_run, train
     from medp2p.translation import Translator, translate
@@ -52,11 +54,13 @@ __all__ = [
     "evaluation",
     "losses",
     "networks",
+    "prepare",
     "read_regions",
     "read_volume",
     "train",
     "training",
     "translate",
+    "write_series",
     "write_volume",
 ]
 
@@ -68,10 +72,12 @@ _HOMES = {
     "check": "checking",
     "evaluate": "evaluation",
     "evaluate_run": "training",
+    "prepare": "preparation",
     "read_regions": "io",
     "read_volume": "io",
     "train": "training",
     "translate": "translation",
+    "write_series": "io.dicom_write",
     "write_volume": "io",
 }
 _ROOMS = ("evaluation", "losses", "networks", "training")

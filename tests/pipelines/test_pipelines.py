@@ -27,7 +27,7 @@ def config(heads: Path, tmp_path: Path) -> Path:
     return tmp_path / "configs" / "mr2ct.yaml"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "pipelines").rglob("*.py")), ids=lambda path: path.stem)
 def test_a_pipeline_imports_medp2p_only_as_a_whole(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     sources = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
