@@ -89,7 +89,8 @@ def atomic_file(
         with as_file_error(path):
             _set_mode(raw.fileno(), 0o666)
             os.fsync(raw.fileno())
-            raw.close()
+            if sys.platform == "win32":
+                raw.close()  # an open file cannot be renamed there; elsewhere it stays open, and so locked, until then
             if check is not None:
                 check(temporary)
             refuse_existing(path, overwrite=overwrite)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from medp2p.errors import FileError, Medp2pError
 from medp2p.many.attempt import MACHINE_FAILED, in_worker, say, unless_machine_failed
+from medp2p.many.interrupt import IgnoreInterrupt
 from medp2p.many.places import connected
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ def spread(
 ) -> Generator[tuple[Case, Row | Medp2pError], None, None]:
     """As `each_case`, over workers; they end when the iterator does."""
     with connected(cluster, min(workers, len(cases))) as client:
+        if cluster is None:
+            client.register_plugin(IgnoreInterrupt())
         arrived: SimpleQueue[tuple[str, bytes | None]] = SimpleQueue()
         waiting = _submitted(client, begin, cases, arrived)
         while waiting:

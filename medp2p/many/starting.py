@@ -19,7 +19,7 @@ RULES = {
 """Settings of dask for workers that are started for one call."""
 
 NO_PAGES = {"dashboard": False}
-THREADS = ("OMP_NUMTHREADS", "MKL_NUMTHREADS", "OPENBLAS_NUMTHREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def extra(module: str) -> Any:

@@ -294,3 +294,16 @@ def test_nothing_is_remembered_of_what_was_written(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "b"):
         pass
     assert temporary._being_written == set()
+
+
+def test_a_file_that_is_written_is_never_taken_for_stale_until_it_has_its_name(tmp_path: Path) -> None:
+    swept = []
+
+    def sweep(_temporary: Path) -> None:
+        swept.append(sweep_stale(tmp_path))
+
+    with atomic_file(tmp_path / "a.bin", check=sweep) as file:
+        file.write(b"whole")
+        swept.append(sweep_stale(tmp_path))
+    assert swept == [0, 0]
+    assert (tmp_path / "a.bin").read_bytes() == b"whole"

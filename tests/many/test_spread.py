@@ -51,6 +51,7 @@ def test_a_worker_killed_in_the_middle_costs_no_case(tmp_path: Path) -> None:
                 killed = str(_one_at_work(tmp_path))
                 os.kill(int(killed), signal.SIGKILL)
     assert sorted(rows) == cases
+    assert [str(row) for row in rows.values() if isinstance(row, Exception)] == []
     assert list(rows.values()).count(0) <= 1  # written, and its worker killed before it could say so
     assert {path.read_text() for path in tmp_path.glob("*.txt")} == {CONTENT}
     assert len(list(tmp_path.glob("*.txt"))) == 50
@@ -58,7 +59,7 @@ def test_a_worker_killed_in_the_middle_costs_no_case(tmp_path: Path) -> None:
     twice = [case for case in cases if len(starts(tmp_path, case)) > 1]
     assert len(twice) <= 1  # the case that the worker died of alone is begun again
     assert all(starts(tmp_path, case)[0] == killed for case in twice)
-    assert len(list(tmp_path.glob("begun-*"))) == 3
+    assert len(list(tmp_path.glob("begun-*"))) >= 2  # and a third, if the others leave it work
 
 
 def _one_at_work(folder: Path) -> int:
