@@ -10,7 +10,8 @@ from hypothesis import settings
 
 from medp2p.data.phantom import write_phantoms
 
-settings.register_profile("medp2p", deadline=None)  # a busy machine is no fault
+# A busy machine is no fault, and the same commit passes or fails wherever it is run; `make fuzz` looks further.
+settings.register_profile("medp2p", deadline=None, derandomize=True)
 settings.load_profile("medp2p")
 
 SMALL = (48, 54, 24)
