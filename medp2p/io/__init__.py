@@ -5,11 +5,14 @@ from medp2p.io.labels import read_label_table
 from medp2p.io.names import (
     IMAGE_EXTENSIONS,
     INPUT_EXTENSIONS,
+    PICTURE_EXTENSIONS,
+    PICTURE_OUTPUTS,
     image_extension,
     image_files,
     image_stem,
     list_images,
     passed_over,
+    picture_extension,
 )
 from medp2p.io.regions_read import read_regions
 from medp2p.io.volumes import read_volume, write_volume
@@ -17,12 +20,15 @@ from medp2p.io.volumes import read_volume, write_volume
 __all__ = [
     "IMAGE_EXTENSIONS",
     "INPUT_EXTENSIONS",
+    "PICTURE_EXTENSIONS",
+    "PICTURE_OUTPUTS",
     "image_extension",
     "image_files",
     "image_stem",
     "label_names",
     "list_images",
     "passed_over",
+    "picture_extension",
     "read_label_table",
     "read_regions",
     "read_volume",

@@ -123,7 +123,7 @@ def read_frames(path: PathLike) -> list[Frame] | str:
 
 def _image_file(path: PathLike, header: DicomHeader, modality: str) -> ImageFile:
     elements = header.elements
-    layout = _layout(path, header)
+    layout = pixel_layout(path, header)
     words = {word.upper() for word in elements.words(0x00080008)}
     kind = elements.word(0x00281054).upper()
     if modality == "CT" and kind not in ("", "HU", "US"):
@@ -148,7 +148,12 @@ def _image_file(path: PathLike, header: DicomHeader, modality: str) -> ImageFile
     )
 
 
-def _layout(path: PathLike, header: DicomHeader) -> PixelLayout:
+def pixel_layout(path: PathLike, header: DicomHeader) -> PixelLayout:
+    """How the pixels of an image are stored.
+
+    Raises:
+        FileError: It has none, or colours, or its header contradicts itself.
+    """
     elements = header.elements
     if header.pixels is None:
         raise FileError(path, "an image without pixels of whole numbers", fix="export the file again")

@@ -104,14 +104,8 @@ class ExactReader:
         wanted = self._read + count
         if not self.packed and wanted > self.size:
             raise self._cut(what, self.size, wanted)
-        if self.packed and wanted > self.size * _DEFLATE_RATIO:
-            raise FileError(
-                self.path,
-                f"the file is cut or its header is wrong: it claims more {what} than the compressed file can hold",
-                found=f"{self.size} bytes",
-                expected=f"data of {wanted} bytes",
-                fix="get the file anew from where it came",
-            )
+        if self.packed:
+            check_ratio(self.path, wanted, self.size, what)
         if self.packed and wanted > max(_BOMB_BYTES, self.size * _BOMB_RATIO):
             raise FileError(
                 self.path,
@@ -160,6 +154,22 @@ class ExactReader:
             raise FileError(
                 self.path, f"the compressed data are damaged: {_reason(error)}", fix="copy or download the file again"
             ) from None
+
+
+def check_ratio(path: str | os.PathLike[str], wanted: int, size: int, what: str) -> None:
+    """Refuse what no deflated file of so many bytes can unpack to.
+
+    Raises:
+        FileError: The header claims more.
+    """
+    if wanted > size * _DEFLATE_RATIO:
+        raise FileError(
+            path,
+            f"the file is cut or its header is wrong: it claims more {what} than the compressed file can hold",
+            found=f"{size} bytes",
+            expected=f"data of {wanted} bytes",
+            fix="get the file anew from where it came",
+        )
 
 
 @contextmanager

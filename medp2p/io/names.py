@@ -13,6 +13,12 @@ IMAGE_EXTENSIONS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd", ".nhdr")
 """What is read and written, in any case of letters."""
 INPUT_EXTENSIONS = (*IMAGE_EXTENSIONS, ".hdr", ".img")
 """What is read from files, DICOM apart."""
+PICTURE_OUTPUTS = (".png", ".tif", ".tiff")
+"""Pictures that are read and written; a JPEG loses too much to be written."""
+PICTURE_EXTENSIONS = (*PICTURE_OUTPUTS, ".jpg", ".jpeg")
+"""Pictures that are read."""
+RADIOGRAPH_EXTENSIONS = (".dcm", ".dicom", ".ima")
+"""DICOM files, by name; a radiograph in one is a picture."""
 _PASSED_OVER = ("thumbs.db", "desktop.ini")
 
 
@@ -27,21 +33,40 @@ def image_extension(path: PathLike) -> str:
     return next((end for end in INPUT_EXTENSIONS if name.endswith(end) and name != end), "")
 
 
-def image_stem(path: PathLike) -> str:
-    """The name without image extension; dots inside it stay, and a name without one stays whole.
+def picture_extension(path: PathLike, *, radiographs: bool = False) -> str:
+    """The extension in lower case, or nothing where it is none of a picture.
+
+    Args:
+        path: A file.
+        radiographs: Whether the name of a DICOM file counts.
 
     Examples:
-        >>> image_stem("out/S01.v2.nii.gz"), image_stem("head.seg.nrrd"), image_stem("S01.v2")
-        ('S01.v2', 'head', 'S01.v2')
+        >>> picture_extension("1.PNG"), picture_extension("ct.nii.gz"), picture_extension("a.dcm", radiographs=True)
+        ('.png', '', '.dcm')
+    """
+    end = Path(path).suffix.lower()
+    return end if end in PICTURE_EXTENSIONS or (radiographs and end in RADIOGRAPH_EXTENSIONS) else ""
+
+
+def image_stem(path: PathLike) -> str:
+    """The name without the extension of an image or picture; dots inside it stay, a name without one stays whole.
+
+    Examples:
+        >>> image_stem("out/S01.v2.nii.gz"), image_stem("head.seg.nrrd"), image_stem("S01.v2"), image_stem("1.png")
+        ('S01.v2', 'head', 'S01.v2', '1')
     """
     name = Path(path).name
-    stem = name[: len(name) - len(image_extension(path))]
+    stem = name[: len(name) - len(image_extension(path) or picture_extension(path))]
     layered = image_extension(path) in (".nrrd", ".nhdr") and stem.lower().endswith(".seg") and len(stem) > 4
     return stem[:-4] if layered else stem
 
 
-def image_files(folder: PathLike) -> Iterator[Path]:
+def image_files(folder: PathLike, *, pictures: bool = False) -> Iterator[Path]:
     """The image files of a folder in the order of their names; of a header and image pair the header alone.
+
+    Args:
+        folder: Where they are.
+        pictures: Pictures and radiographs instead of scans; never both, since many scans have pictures beside them.
 
     Raises:
         FileError: The folder cannot be read.
@@ -50,6 +75,10 @@ def image_files(folder: PathLike) -> Iterator[Path]:
         names = sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())
     except OSError as error:
         raise file_error(folder, error) from None
+    if pictures:
+        names = [name for name in names if picture_extension(name, radiographs=True) and not passed_over(name)]
+        yield from (Path(folder) / name for name in names)
+        return
     present = {name.lower() for name in names}
     for name in names:
         pair = name.lower().endswith(".img") and f"{name.lower()[:-4]}.hdr" in present
@@ -57,8 +86,12 @@ def image_files(folder: PathLike) -> Iterator[Path]:
             yield Path(folder) / name
 
 
-def list_images(folder: PathLike) -> tuple[dict[str, Path], list[Fault]]:
+def list_images(folder: PathLike, *, pictures: bool = False) -> tuple[dict[str, Path], list[Fault]]:
     """The images of a folder by their name without extension, and those that two files claim.
+
+    Args:
+        folder: Where they are.
+        pictures: As for `image_files`.
 
     Returns:
         Name -> file, in the order of names, and a fault for each name that several files have; those are in no pair.
@@ -67,8 +100,9 @@ def list_images(folder: PathLike) -> tuple[dict[str, Path], list[Fault]]:
         FileError: The folder cannot be read.
     """
     found: dict[str, list[Path]] = {}
-    for path in image_files(folder):
-        found.setdefault(image_stem(path), []).append(path)
+    for path in image_files(folder, pictures=pictures):
+        stem = path.stem if picture_extension(path, radiographs=pictures) else image_stem(path)
+        found.setdefault(stem, []).append(path)
     faults = [
         fault(
             paths[0],

@@ -8,7 +8,8 @@ from medp2p.errors import RegionError
 from medp2p.io.label_names import Groups, Names, label_names
 from medp2p.io.labels import read_label_table
 from medp2p.io.machine import naming
-from medp2p.io.names import image_extension
+from medp2p.io.names import image_extension, picture_extension
+from medp2p.io.picture_read import read_label_picture
 from medp2p.io.volumes import read_volume
 from medp2p.regions import Regions
 
@@ -20,7 +21,8 @@ def read_regions(path: PathLike, names: NamesSource = None) -> Regions:
     """Read a label map, or a segmentation with several layers.
 
     Args:
-        path: An image file whose values are integers (or within 1e-3 of them); a .seg.nrrd brings its own names.
+        path: An image file whose values are integers (or within 1e-3 of them); a .seg.nrrd brings its own names; a
+            picture in grey or with a palette, whose numbers are the labels.
         names: Label -> name (or the other way round), or a label table's path; None: each label is called by its
             number, or as the segmentation calls it.
 
@@ -46,7 +48,7 @@ def read_regions(path: PathLike, names: NamesSource = None) -> Regions:
                 )
             first, *others = (layer.regions(path, table, groups) for layer in layers)
             return Regions.combine(first, *others)
-    volume = read_volume(path)
+    volume = read_label_picture(path) if picture_extension(path) else read_volume(path)
     with naming(path):
         return Regions(volume.voxels, volume.affine, table, groups=groups)
 

@@ -1,29 +1,39 @@
-"""One way to read a scan and one to write it, whatever its format."""
+"""One way to read a scan or a picture and one to write it, whatever its format."""
 
 import os
 from pathlib import Path
 
 from medp2p.errors import FileError
 from medp2p.io.exact import file_size
-from medp2p.io.names import IMAGE_EXTENSIONS, INPUT_EXTENSIONS, image_extension
+from medp2p.io.names import (
+    IMAGE_EXTENSIONS,
+    INPUT_EXTENSIONS,
+    PICTURE_EXTENSIONS,
+    PICTURE_OUTPUTS,
+    RADIOGRAPH_EXTENSIONS,
+    image_extension,
+    picture_extension,
+)
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.nifti_write import write_nifti
+from medp2p.picture import is_picture
 from medp2p.volume import Volume
 
 PathLike = str | os.PathLike[str]
-_DICOM_EXTENSIONS = (".dcm", ".ima", ".dicom")
 
 
 def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
-    """Read one scan.
+    """Read one scan, or one picture.
 
     Args:
         path: An image file (.nii, .nii.gz, .mha, .mhd, .nrrd, .nhdr, .hdr or .img, in any case of letters), a DICOM
-            file that is a whole scan, or a folder with a DICOM series.
+            file that is a whole scan, or a folder with a DICOM series; a picture (.png, .tif, .tiff, .jpg or .jpeg),
+            or a radiograph in DICOM.
         series: SeriesInstanceUID of the series that is meant, where a folder holds several.
 
     Returns:
-        The voxels as stored, or scaled, on their grid in RAS+ and mm.
+        The voxels as stored, or scaled, on their grid in RAS+ and mm; of a picture, its pixels and colours (see
+        `medp2p.picture`).
 
     Raises:
         FileError: The file is missing, damaged, contradicts itself, or holds anything but one scan.
@@ -41,10 +51,17 @@ def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
     """
     if Path(path).is_dir() or _is_dicom(path):
         from medp2p.io.dicom_read import read_series
+        from medp2p.io.radiograph import is_radiograph, read_radiograph
 
+        if not Path(path).is_dir() and series is None and is_radiograph(path):
+            return read_radiograph(path)
         return read_series(path, series=series)
     if series is not None:
         raise FileError(path, "a series is asked for, but this is no DICOM folder", fix="leave --series out")
+    if picture_extension(path):
+        from medp2p.io.picture_read import read_picture
+
+        return read_picture(path)
     extension = image_extension(path)
     if extension in (".mha", ".mhd"):
         from medp2p.io.metaimage import read_metaimage
@@ -56,26 +73,35 @@ def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
         return read_nrrd(path)
     if not extension:
         file_size(path)
-        raise _no_format(path, INPUT_EXTENSIONS)
+        raise _no_format(path, (*INPUT_EXTENSIONS, *PICTURE_EXTENSIONS))
     return read_nifti(path)
 
 
 def write_volume(volume: Volume, path: PathLike, *, overwrite: bool = False) -> None:
-    """Write one scan, whole or not at all.
+    """Write one scan, or one picture, whole or not at all.
 
     Args:
         volume: Written in its own number type, on its own grid.
-        path: Ends in .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr, in any case of letters.
+        path: Ends in .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr, in any case of letters; for a picture in .png, .tif
+            or .tiff.
         overwrite: Replace a file that is there.
 
     Raises:
         OutputExistsError: There is a file and `overwrite` is not given.
-        FileError: The extension is none of these, or the file cannot be written.
+        FileError: The extension is none of these or does not suit, or the file cannot be written.
         GeometryError: The grid is sheared, which NIfTI alone can hold.
     """
+    if picture_extension(path):
+        from medp2p.io.picture_write import write_picture
+
+        write_picture(volume, path, overwrite=overwrite)
+        return
     extension = image_extension(path)
+    if is_picture(volume):
+        raise FileError(path, "a picture lies nowhere in a patient, which a format for scans would say of it",
+                        expected=", ".join(PICTURE_OUTPUTS), fix="write it as PNG or TIFF")  # fmt: skip
     if extension not in IMAGE_EXTENSIONS:
-        raise _no_format(path, IMAGE_EXTENSIONS)
+        raise _no_format(path, (*IMAGE_EXTENSIONS, *PICTURE_OUTPUTS))
     if extension in (".mha", ".mhd"):
         from medp2p.io.metaimage import write_metaimage
 
@@ -90,7 +116,7 @@ def write_volume(volume: Volume, path: PathLike, *, overwrite: bool = False) -> 
 
 def _is_dicom(path: PathLike) -> bool:
     """Whether a file is DICOM: by its name, or, where it has no image's, by the mark after its preamble."""
-    if Path(path).suffix.lower() in _DICOM_EXTENSIONS:
+    if Path(path).suffix.lower() in RADIOGRAPH_EXTENSIONS:
         return True
     if image_extension(path) or not Path(path).is_file():
         return False

@@ -101,7 +101,7 @@ def test_names_of_any_kind_and_251_bytes_are_written_and_read(tmp_path: Path, na
     assert np.array_equal(read_volume(tmp_path / name).voxels, noisy().voxels)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.hdr", "a.img", "a", "a.nii.bz2", "a.dcm"])
+@pytest.mark.parametrize("name", ["a.gif", "a.hdr", "a.img", "a", "a.nii.bz2", "a.dcm"])
 def test_formats_that_are_not_written_are_refused_with_those_that_are(tmp_path: Path, name: str) -> None:
     with pytest.raises(FileError, match=r"no image format is known.*expected \.nii\.gz, \.nii, \.mha"):
         write_volume(noisy(), tmp_path / name)
