@@ -3,13 +3,13 @@
 import json
 import logging
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 
-from medp2p.errors import Fault, FileError, Medp2pError, ModelError
+from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -18,11 +18,12 @@ CONFIGURATIONS = (".yaml", ".yml", ".json")
 MODELS = (".safetensors",)
 
 
-def check(target: str | PathLike[str], *, progress: Progress | None = None) -> list[Fault]:
+def check(target: str | PathLike[str], *, set: Sequence[str] = (), progress: Progress | None = None) -> list[Fault]:
     """All faults of a target, none if it is sound; nothing is written, warnings go to the log.
 
     Args:
         target: A configuration (then every case is read), an image or DICOM series, a model file or a run folder.
+        set: `a.b=VALUE` for each key of a configuration to replace.
         progress: Called with how many cases are looked at, how many there are, and which.
 
     Raises:
@@ -34,7 +35,7 @@ def check(target: str | PathLike[str], *, progress: Progress | None = None) -> l
     """
     logger.debug("%s", _build())
     try:
-        return list(_faults(Path(target), progress))
+        return list(_faults(Path(target), set, progress))
     except Medp2pError as error:
         if error.exit_code != Medp2pError.exit_code:
             raise
@@ -55,13 +56,15 @@ def is_run_folder(path: Path) -> bool:
     return any((path / name).is_file() for name in ("generator.safetensors", "last.pt", "config.yaml"))
 
 
-def _faults(target: Path, progress: Progress | None) -> Iterator[Fault]:
+def _faults(target: Path, replaced: Sequence[str], progress: Progress | None) -> Iterator[Fault]:
     if not target.exists():
         raise FileError(target, "there is no such file or folder", fix="check the path as typed")
+    if target.suffix.lower() in CONFIGURATIONS and not target.is_dir():
+        return _configuration(target, replaced, progress)
+    if replaced:
+        raise ConfigError("--set", "only a configuration has keys", found=str(target), fix="leave --set out")
     if target.is_dir() and is_run_folder(target):
         return _run(target)
-    if target.suffix.lower() in CONFIGURATIONS:
-        return _configuration(target, progress)
     if target.suffix.lower() in MODELS:
         return _all(_model, target)
     return _all(_scan, target)
@@ -77,10 +80,10 @@ def _all(look: Callable[[Path], None], target: Path) -> Iterator[Fault]:
         yield from error.faults
 
 
-def _configuration(path: Path, progress: Progress | None) -> Iterator[Fault]:
+def _configuration(path: Path, replaced: Sequence[str], progress: Progress | None) -> Iterator[Fault]:
     from medp2p.config import load_config, missing_data
 
-    config = load_config(path)
+    config = load_config(path, replaced)
     missing = missing_data(config)
     if missing:
         yield missing

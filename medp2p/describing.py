@@ -126,7 +126,7 @@ def _run(folder: Path) -> dict[str, Any]:
         known |= _model(folder / "generator.safetensors")
     cases = provenance.get("cases")
     if isinstance(cases, dict):
-        known["cases"] = {split: len(ids) for split, ids in cases.items() if isinstance(ids, list)}
+        known["cases"] = {split: ids for split, ids in cases.items() if isinstance(ids, list)}
     known["epochs"] = _last_epoch(folder / "history.csv")
     known["validation"] = _summary(folder / "validation" / "summary.csv")
     if (folder / "config.yaml").is_file():

@@ -56,7 +56,7 @@ def test_a_run_is_told_with_its_hashes_cases_scores_and_configuration(tmp_path: 
     )
     known = info(tmp_path)
     json.dumps(known, allow_nan=False)
-    assert known["cases"] == {"train": 2, "test": 1}
+    assert known["cases"] == {"train": ["a", "b"], "test": ["c"]}
     assert (known["epochs"], known["validation"], known["seed"]) == (2, {"body": {"mae": 40.5}}, 3)
     assert known["configuration"]["training"]["epochs"] == 100
     assert known["translates"] == "mr to ct"

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from medp2p.cli.messages import say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_json, add_verb
 
+MOST_IN_A_LINE = 20
+
 DESCRIPTION = """Says what something is.
 
 An image or a DICOM series: grid, spacing, orientation, codes, range of values, volumes of regions. A run: trained on
@@ -50,7 +52,8 @@ def _lines(known: dict[str, object], indent: str) -> Iterator[str]:
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        more = f", … ({len(value)} in all)" if len(value) > MOST_IN_A_LINE else ""
+        return ", ".join(map(_plain, value[:MOST_IN_A_LINE])) + more
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -23,11 +23,18 @@ from medp2p.config.text_file import read_text
 from medp2p.errors import ConfigError, Fault
 
 SECTIONS = tuple(Config.model_fields)
-_ELSEWHERE = {
-    key: f"{name}.{key}"
-    for name, field in Config.model_fields.items()
-    for key in getattr(field.annotation, "model_fields", {})
-}
+
+
+def _elsewhere() -> dict[str, str]:
+    """Of every key of a section, the dotted names under which it is known."""
+    known: dict[str, list[str]] = {}
+    for name, field in Config.model_fields.items():
+        for key in getattr(field.annotation, "model_fields", {}):
+            known.setdefault(key, []).append(f"{name}.{key}")
+    return {key: " and as ".join(names) for key, names in known.items()}
+
+
+_ELSEWHERE = _elsewhere()
 
 
 def load_config(

@@ -47,7 +47,7 @@ def unknown_key(word: str, known: Sequence[str], elsewhere: Mapping[str, str] | 
     Args:
         word: The key as written.
         known: The keys that may stand there.
-        elsewhere: Keys of other sections, and the dotted name of each.
+        elsewhere: Keys of other sections, and the dotted names of each.
     """
     meant = nearest(word, known)
     if meant is None and elsewhere and word in elsewhere:

@@ -34,6 +34,13 @@ def test_a_configuration_without_data_is_refused(tmp_path: Path) -> None:
         load_config(path)
 
 
+def test_a_key_that_two_sections_have_is_sent_to_both(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("data: {sources: mr, target: ct, folder: x}\nchannels: 16\n")
+    with pytest.raises(ConfigError, match=r"known as generator.channels and as discriminator.channels: move it"):
+        load_config(path)
+
+
 def test_a_missing_file_is_a_file_error(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such file"):
         load_config(tmp_path / "none.yaml")
