@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK: Final = 1 << 22
+_CHUNK: Final = 1 << 18
 _LONGEST_HISTOGRAM: Final = 1 << 17
 
 

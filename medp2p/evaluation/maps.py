@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from medp2p.evaluation import metrics
-from medp2p.evaluation.metrics import Floats
+from medp2p.evaluation.metrics import Array, Floats
 
 WORTH_COMPILING: Final = 8_000_000
 """Voxels; below, NumPy is done before numba is imported."""
@@ -14,7 +14,7 @@ WORTH_COMPILING: Final = 8_000_000
 class Map(Protocol):
     """A map of two images."""
 
-    def __call__(self, first: Floats, second: Floats, *, data_range: float) -> Floats:
+    def __call__(self, first: Array, second: Array, *, data_range: float) -> Floats:
         """The map where windows are complete."""
         ...
 

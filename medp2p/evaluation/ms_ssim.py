@@ -39,7 +39,7 @@ class _Level:
 
     shape: tuple[int, ...]
     box: Box
-    pair: Callable[[Box], tuple[Floats, Floats]]
+    pair: Callable[[Box], tuple[Array, Array]]
     mask: Callable[[Box], Mask]
 
 
@@ -125,12 +125,13 @@ class _Padding:
 
 def _first_level(predicted: Array, reference: Array, region: ScoredRegion, view: View) -> _Level:
     """The scans clipped and shifted, 0 outside the region; nothing is made before it is read."""
-    frame = _Padding(reference.shape)
+    frame, kind = _Padding(reference.shape), view.number_type(predicted, reference)
 
-    def pair(box: Box) -> tuple[Floats, Floats]:
+    def pair(box: Box) -> tuple[Array, Array]:
         index = frame.index(box)
         mask = region.read(index)
-        return view.clip(predicted[index], view.factor) * mask, view.clip(reference[index]) * mask
+        first = view.numbers(predicted[index], kind, view.factor)
+        return view.clip(first) * mask, view.clip(view.numbers(reference[index], kind)) * mask
 
     return _Level(frame.padded, frame.around(region.box or ()), pair, lambda box: region.read(frame.index(box)))
 
@@ -157,7 +158,7 @@ def _coarser(level: _Level) -> _Level:
     return _Level(shape, box, pair, lambda wanted: _cut(region, box, wanted))
 
 
-def _with_zeros_before(level: _Level, part: Box) -> tuple[Floats, Floats]:
+def _with_zeros_before(level: _Level, part: Box) -> tuple[Array, Array]:
     """What a part of the coarser level is made of: 2 n voxels for n, the first one 0 where the scan begins."""
     wanted = tuple(
         slice(max(2 * s.start - 1, 0), min(2 * s.stop - 1, n)) for s, n in zip(part, level.shape, strict=True)
@@ -167,7 +168,7 @@ def _with_zeros_before(level: _Level, part: Box) -> tuple[Floats, Floats]:
     return np.pad(first, widths), np.pad(second, widths)
 
 
-def _halved(values: Floats) -> Floats:
+def _halved(values: Array) -> Floats:
     """Means over blocks of 2 x 2 x 2."""
     values = values[0::2] + values[1::2]
     values = values[:, 0::2] + values[:, 1::2]

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.evaluation.maps import Map, maps_for
-from medp2p.evaluation.metrics import MARGIN, WINDOW, Floats, Mask
+from medp2p.evaluation.metrics import CENTRE, MARGIN, WINDOW, Floats, Mask
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
 
 Array = NDArray[Any]
 T = TypeVar("T")
-TILE: Final = (24, 48, 128)
+TILE: Final = (16, 48, 128)
 """Voxels of a tile along the axes of the array, slowest first: with its margin it fits a second-level cache."""
+_HELD_BYTES: Final = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,26 @@ class View:
     factor: float = 1.0
     masked: bool = True
 
-    def clip(self, values: Array, factor: float = 1.0) -> Floats:
-        """Values in float64, scaled, clipped, and shifted so that the low end is 0."""
-        scaled = self.scale(values, factor)
-        if not np.isfinite(self.low):
-            return scaled
-        return np.asarray(np.clip(scaled, self.low, self.high) - self.low)
+    def number_type(self, predicted: Array, reference: Array) -> "np.dtype[Any]":
+        """int32 where every value stays a small integer, as scans in HU are: exact, and half the memory; else float64."""
+        small = all(array.dtype.kind in "ui" and array.dtype.itemsize <= 2 for array in (predicted, reference))
+        ends = float(self.low).is_integer() and float(self.high).is_integer() and self.high - self.low < 2 * CENTRE
+        return np.dtype(np.int32 if small and ends and self.factor == 1.0 else np.float64)
 
-    def scale(self, values: Array, factor: float) -> Floats:
-        """Values in float64 times the factor."""
-        floats = values.astype(np.float64)
-        return floats if factor == 1.0 else floats * factor
+    def numbers(self, values: Array, kind: "np.dtype[Any]", factor: float = 1.0) -> Array:
+        """Values times the factor, in an array of their own."""
+        found = values.astype(kind)
+        if factor != 1.0:
+            found *= factor
+        return found
+
+    def clip(self, numbers: Array) -> Array:
+        """Numbers clipped to the window and shifted so that its low end is 0; they are overwritten."""
+        if np.isfinite(self.low):
+            low, high = (numbers.dtype.type(end) for end in (self.low, self.high))
+            np.clip(numbers, low, high, out=numbers)
+            numbers -= low
+        return numbers
 
 
 @dataclass
@@ -112,11 +122,12 @@ def sums_of(
     predicted, reference = predicted.transpose(axes), reference.transpose(axes)
     turned = [region.turned(axes) for region in regions]
     totals = [Sums() for _ in regions]
-
+    touching = _touching([region.box for region in turned], reference.ndim)
     ssim = maps_for(reference.size).ssim if similarity else None
 
     def of_tile(tile: Box) -> list[tuple[int, Sums]]:
-        return list(_tile_sums(predicted, reference, turned, view, tile, ssim))
+        near = [(index, turned[index]) for index in touching(tile)]
+        return list(_tile_sums(predicted, reference, near, view, tile, ssim)) if near else []
 
     for found in over(of_tile, tiles(tuple(slice(0, n) for n in reference.shape)), threads):
         for index, sums in found:
@@ -125,61 +136,74 @@ def sums_of(
 
 
 def _tile_sums(
-    predicted: Array, reference: Array, regions: Sequence[ScoredRegion], view: View, tile: Box, ssim: Map | None
+    predicted: Array,
+    reference: Array,
+    near: Sequence[tuple[int, ScoredRegion]],
+    view: View,
+    tile: Box,
+    ssim: Map | None,
 ) -> Iterator[tuple[int, Sums]]:
-    """The sums of each region that has a voxel in a tile."""
-    touching = [(i, region) for i, region in enumerate(regions) if _overlap(region.box, tile)]
-    if not touching:
-        return
+    """The sums of each region that has a voxel in a tile, with its number; `near` are those that can have one."""
     outer = widened(tile, reference.shape)
     inner = _inside(tile, outer)
-    windows = None if ssim is None else complete_windows(tile, reference.shape)
-    first, second = view.clip(predicted[outer], view.factor), view.clip(reference[outer])
-    error = view.scale(predicted[tile], view.factor) - reference[tile].astype(np.float64)
+    kind = view.number_type(predicted, reference)
+    first, second = view.numbers(predicted[outer], kind, view.factor), view.numbers(reference[outer], kind)
+    error = first[inner] - second[inner]
+    first, second = view.clip(first), view.clip(second)
     clipped_error = first[inner] - second[inner]
     whole: list[Floats] = []
-    for index, region in touching:
-        around = region.read(outer)
-        here = around[inner]
+    for index, region in near:
+        part = _common(region.box, tile)
+        reach = widened(part, reference.shape)
+        around = region.read(reach)
+        here, there = around[_inside(part, reach)], _inside(part, tile)
         if not here.any():
             continue
-        sums = _error_sums(error, clipped_error, here)
+        sums = _error_sums(error[there], clipped_error[there], here)
+        windows = complete_windows(part, reference.shape)
         if ssim is not None and windows is not None:
-            scored = here[_inside(windows, tile)]
+            scored = around[_inside(windows, reach)]
             if not view.masked or around.all():
-                whole = whole or [ssim(first, second, data_range=view.data_range)[_core(windows, outer)]]
-                sums.similarity = float(whole[0].sum() if scored.all() else whole[0][scored].sum())
-                sums.windows = int(np.count_nonzero(scored))
+                whole = whole or [ssim(first, second, data_range=view.data_range)]
+                similarity = whole[0][_core(windows, outer)]
             else:
-                sums.windows, sums.similarity = _rim_similarity(
-                    ssim, first, second, around, scored, windows, outer, view
-                )
+                scored, similarity = _rim(ssim, first, second, around, scored, windows, reach, outer, view)
+            sums.windows = int(np.count_nonzero(scored))
+            sums.similarity = float(similarity.sum() if scored.all() else similarity[scored].sum())
         yield index, sums
 
 
-def _error_sums(error: Floats, clipped_error: Floats, here: Mask) -> Sums:
+def _error_sums(error: Array, clipped_error: Array, here: Mask) -> Sums:
     if not here.all():
         error, clipped_error = error[here], clipped_error[here]
+    total = np.float64 if error.dtype.kind == "f" else np.int64
     return Sums(
         voxels=error.size,
-        absolute=float(np.abs(error).sum()),
-        signed=float(error.sum()),
-        squared=float(np.square(clipped_error).sum()),
+        absolute=float(np.abs(error).sum(dtype=total)),
+        signed=float(error.sum(dtype=total)),
+        squared=float(np.square(clipped_error).sum(dtype=total)),
     )
 
 
-def _rim_similarity(
-    ssim: Map, first: Floats, second: Floats, around: Mask, scored: Mask, windows: Box, outer: Box, view: View
-) -> tuple[int, float]:
-    """Number and sum of SSIM where a region covers a part of a tile: filtered on the box around that part only."""
+def _rim(
+    ssim: Map,
+    first: Array,
+    second: Array,
+    around: Mask,
+    scored: Mask,
+    windows: Box,
+    reach: Box,
+    outer: Box,
+    view: View,
+) -> tuple[Mask, Floats]:
+    """Where a region covers a part of a tile, and the map there: filtered on the box around that part only."""
     box = bounding_box(scored)
     if box is None:
-        return 0, 0.0
-    core = _core(windows, outer)
-    needed = tuple(slice(c.start + b.start, c.start + b.stop + 2 * MARGIN) for c, b in zip(core, box, strict=True))
-    mask = around[needed]
-    similarity = ssim(first[needed] * mask, second[needed] * mask, data_range=view.data_range)[scored[box]]
-    return similarity.size, float(similarity.sum())
+        return scored[:0], np.empty(0)
+    counted = tuple(slice(w.start + b.start, w.start + b.stop) for w, b in zip(windows, box, strict=True))
+    needed = tuple(slice(c.start - MARGIN, c.stop + MARGIN) for c in counted)
+    mask, there = around[_inside(needed, reach)], _inside(needed, outer)
+    return scored[box], ssim(first[there] * mask, second[there] * mask, data_range=view.data_range)
 
 
 def tiles(box: Box, size: Sequence[int] = TILE) -> Iterator[Box]:
@@ -216,8 +240,21 @@ def _inside(part: Box, whole: Box) -> Box:
     return tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True))
 
 
-def _overlap(box: Box | None, tile: Box) -> bool:
-    return box is not None and all(b.start < t.stop and t.start < b.stop for b, t in zip(box, tile, strict=True))
+def _common(box: Box | None, tile: Box) -> Box:
+    """The part of a tile in a box that it overlaps."""
+    return tuple(slice(max(b.start, t.start), min(b.stop, t.stop)) for b, t in zip(box or tile, tile, strict=True))
+
+
+def _touching(boxes: Sequence[Box | None], axes: int) -> Callable[[Box], NDArray[np.int64]]:
+    """A function that gives the numbers of the boxes that a tile overlaps, in one step for all of them."""
+    ends = [[(0, 0)] * axes if box is None else [(s.start, s.stop) for s in box] for box in boxes]
+    starts, stops = np.array(ends, np.int64).reshape(-1, axes, 2).transpose(2, 0, 1)
+
+    def touching(tile: Box) -> NDArray[np.int64]:
+        first, last = [s.start for s in tile], [s.stop for s in tile]
+        return np.flatnonzero(((starts < last) & (stops > first)).all(axis=1))
+
+    return touching
 
 
 def slowest_first(array: Array) -> tuple[int, ...]:
@@ -229,11 +266,20 @@ def slowest_first(array: Array) -> tuple[int, ...]:
 def over(work: Callable[[Box], T], boxes: Iterator[Box], threads: int | None = None) -> Iterator[T]:
     """The work's answers in the order of the boxes, some boxes at a time: filters leave Python's lock alone."""
     count = threads or default_threads()
+    hold_small_arrays()
     if count == 1:
         yield from map(work, boxes)
         return
     with ThreadPoolExecutor(count) as pool:
         yield from pool.map(work, boxes)
+
+
+def hold_small_arrays() -> None:
+    """Let the C library keep the arrays of a tile when they are freed, instead of asking for each anew, page by page.
+
+    glibc gives back what is freed beyond a limit, which is twice the largest block that was freed before, up to 32 MB.
+    """
+    np.empty(_HELD_BYTES - (1 << 16), np.uint8)
 
 
 def default_threads() -> int:
