@@ -226,7 +226,7 @@ def _checked_names(labels: Labels, names: Mapping[int, str] | None) -> dict[int,
 
 
 def present_labels(labels: Labels) -> list[int]:
-    """Every label of a map once, in rising order: looked up only where it changes, since maps consist of large pieces."""
+    """Every label of a map once, in rising order; looked up only where it changes, since maps are of large pieces."""
     flat = labels.reshape(-1, order="A") if labels.flags.forc else labels.ravel(order="K")
     found = {int(flat[0])}
     for start in range(0, flat.size - 1, _CHUNK):

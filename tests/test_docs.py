@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
 from medp2p.config.schema import Config
+from medp2p.evaluation import protocols
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
@@ -158,6 +160,19 @@ def test_the_configurations_of_a_page_name_sections_and_keys_that_exist(page: Pa
             assert section in Config.model_fields
             known = getattr(Config.model_fields[section].annotation, "model_fields", keys)
             assert set(keys) <= set(known)
+
+
+@pytest.mark.parametrize("name", protocols)
+def test_every_protocol_has_its_page_with_its_range(name: str) -> None:
+    page = (ROOT / f"docs/reference/protocols/{name}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {name}\n")
+    assert all(
+        words in page.lower() for words in ("mae", "psnr", "ssim", "to quote it" if name != "monai" else "source")
+    )
+    window = protocols[name].window or ()
+    assert all(f"{number:g}".replace("-", "−") in page for number in (*window, np.ptp(window or (0, 0))))
+    overview = (ROOT / "docs/reference/protocols.md").read_text(encoding="utf-8")
+    assert f"(protocols/{name}.md)" in overview
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -34,6 +34,9 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
     files.add_argument(
         "-m", "--regions", action="append", default=[], metavar="REGIONS", help="label maps or masks; may be repeated"
     )
+    files.add_argument(
+        "--predicted-regions", metavar="REGIONS", help="label maps of the predictions, for Dice and Hausdorff distance"
+    )
     files.add_argument("--names", metavar="NAMES", help="label table, or totalsegmentator; else a region is its number")
     files.add_argument("-b", "--body", metavar="BODY", help="masks of the body; found where none are given")
     files.add_argument("--weighted", metavar="NAME,…", help="the regions that `weighted` joins")
@@ -95,6 +98,7 @@ def _score_files(options: argparse.Namespace, progress: Progress) -> Sequence[Fa
         options.reference,
         regions=options.regions,
         body=options.body,
+        predicted_regions=options.predicted_regions,
         output=options.output,
         names=options.names,
         weighted=[name.strip() for name in (options.weighted or "").split(",") if name.strip()],
@@ -113,7 +117,8 @@ def _refuse_mixtures(options: argparse.Namespace) -> None:
     """Either files or a run; each with what belongs to it."""
     parser: Parser = options.parser
     of_files = {"-p": options.predicted, "-r": options.reference, "-m": options.regions, "--names": options.names,
-                "-b": options.body, "--weighted": options.weighted}  # fmt: skip
+                "-b": options.body, "--weighted": options.weighted,
+                "--predicted-regions": options.predicted_regions}  # fmt: skip
     given = [name for name, value in of_files.items() if value]
     if options.model and given:
         parser.refuse(given[0], "not together with --run", "the run knows its files: leave it out")

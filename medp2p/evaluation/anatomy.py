@@ -65,7 +65,7 @@ def anatomy_of(
     inside = _found_body(reference, hu) if body is None else _given_body(body, reference)
     whole = np.broadcast_to(np.True_, reference.shape)
     everywhere = tuple(slice(0, n) for n in reference.shape)
-    named = [] if regions is None else _labelled(regions, reference, inside)
+    named = [] if regions is None else placed_regions(regions, reference, inside)
     named += [of_mask(name, _as_mask(mask, reference, name), inside) for name, mask in masks.items()]
     _check_names([region.name for region in named])
     first = [
@@ -104,10 +104,14 @@ def _as_mask(mask: NDArray[Any], reference: Volume, name: str) -> Mask:
     return array if array.dtype == bool else np.asarray(integer_labels(array) > 0)
 
 
-def _labelled(regions: Regions, reference: Volume, inside: Mask) -> list[ScoredRegion]:
-    """The regions of label maps, which may cover a part of the scan."""
+def placed_regions(regions: Regions, reference: Volume, within: Mask | None = None) -> list[ScoredRegion]:
+    """The regions of label maps, which may cover a part of the scan.
+
+    Raises:
+        GeometryError: A map lies on another grid.
+    """
     placed = [placed_on(layer.labels, regions.affine, reference, name="label map") for layer in regions.layers]
-    return list(of_labels(regions, inside, placed))
+    return list(of_labels(regions, within, placed))
 
 
 def _check_names(names: Sequence[str]) -> None:

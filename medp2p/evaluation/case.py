@@ -4,18 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.errors import GeometryError
 from medp2p.evaluation.agreement import agreed, by_threshold, has_threshold, threshold_in_words
-from medp2p.evaluation.anatomy import Anatomy, anatomy_of
+from medp2p.evaluation.anatomy import Anatomy, anatomy_of, placed_regions
 from medp2p.evaluation.choice import AUTO, Limits, check_hu, limits_of, protocol_called
 from medp2p.evaluation.measured import METRICS, Measured, undefined
 from medp2p.evaluation.one_pass import View
 from medp2p.evaluation.protocol import NoDataRange, Protocol
 from medp2p.evaluation.rows import Cell, Row
+from medp2p.evaluation.scored_region import Mask, ScoredRegion, union_box
 from medp2p.evaluation.scores import Scores
-from medp2p.placement import describe_grid, placed_on
+from medp2p.placement import describe_grid
 from medp2p.regions import Regions
 from medp2p.volume import Volume
 
@@ -192,15 +194,11 @@ def _agreement(
 ) -> dict[str, Measured]:
     """Dice and Hausdorff distance of the regions that they exist for."""
     if regions is not None and predicted_regions is not None:
-        both = [name for name in regions.region_names if name in predicted_regions.region_names]
-        pairs = {
-            name: (
-                placed_on(predicted_regions.mask(name), predicted_regions.affine, reference),
-                placed_on(regions.mask(name), regions.affine, reference),
-            )
-            for name in both
+        own = {region.name: region for region in placed_regions(predicted_regions, reference)}
+        return {
+            region.name: agreed(*_on_one_box(own.get(region.name), region), reference.spacing_mm)
+            for region in placed_regions(regions, reference)
         }
-        return {name: agreed(given, wanted, reference.spacing_mm) for name, (given, wanted) in pairs.items()}
     return {
         region.name: agreed(
             by_threshold(region.name, predicted.voxels, anatomy.body),
@@ -211,6 +209,13 @@ def _agreement(
         for region in anatomy.regions
         if hu and has_threshold(region.name)
     }
+
+
+def _on_one_box(given: ScoredRegion | None, wanted: ScoredRegion) -> tuple[Mask, Mask]:
+    """A structure in both label maps, on the box that holds it in either; without a voxel where a map lacks it."""
+    box = union_box([region.box for region in (given, wanted) if region is not None]) or (slice(0, 1),) * 3
+    found = wanted.read(box)
+    return np.zeros_like(found) if given is None else given.read(box), found
 
 
 def check_same_grid(predicted: Volume, reference: Volume) -> None:

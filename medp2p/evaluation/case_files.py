@@ -1,5 +1,6 @@
 """One case's files become its scores and pictures, or what refused them, in whichever process that is asked."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from medp2p._version import __version__
 from medp2p.data.region_files import is_plain_mask
-from medp2p.errors import Medp2pError
+from medp2p.errors import Medp2pError, RegionError
 from medp2p.evaluation.case import check_same_grid, prepare_case
 from medp2p.evaluation.choice import check_hu, limits_of, protocol_called
 from medp2p.evaluation.matching import CaseFiles
@@ -26,6 +27,7 @@ from medp2p.placement import placed_on
 from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
 
+logger = logging.getLogger(__name__)
 Names = Mapping[int, str] | str | PathLike[str] | None
 _REFUSED: Final = 2
 """Exit code of what is the case's own fault, and not the machine's."""
@@ -70,10 +72,17 @@ def _score(files: CaseFiles, work: CaseWork) -> None:
     with naming(files.predicted):
         check_same_grid(predicted, reference)
     limits = limits_of(reference)
+    protocol = protocol_called(work.protocol, [limits])
     with naming(files.reference):
-        check_hu(protocol_called(work.protocol, [limits]), limits)
+        check_hu(protocol, limits)
+    if protocol.hu and not (given := limits_of(predicted)).has_air:
+        logger.warning("%s: no air in this prediction: its 0.5th percentile is %g, the reference's %g. Is it in HU?",
+                       files.predicted, given.air, limits.air)  # fmt: skip
     regions, masks = _regions(files.regions, work.names, reference)
-    masks |= {name: _mask(path, reference) for name, path in files.masks.items()}
+    for name, path in files.masks.items():
+        if name in masks:
+            raise RegionError(path, f"two masks are called {name}", fix="rename one of them")
+        masks[name] = _mask(path, reference)
     body = None if files.body is None else read_volume(files.body)
     if body is not None and files.body is not None:
         with naming(files.body):
@@ -111,7 +120,8 @@ def _regions(
     paths: Mapping[str, Path], names: Names, reference: Volume
 ) -> tuple[Regions | None, dict[str, NDArray[Any]]]:
     """The label maps of a case as one, and those of several that are masks by their titles; names are the first's."""
-    maps, masks = [], {}
+    maps: dict[str, Regions] = {}
+    masks = {}
     for number, (title, path) in enumerate(paths.items()):
         may_be_mask = len(paths) > 1 and (names is None or number > 0)
         regions = read_regions(path) if may_be_mask else read_regions(path, names)
@@ -123,10 +133,25 @@ def _regions(
         if is_mask:
             masks[title] = np.asarray(placed[0] > 0)
         else:
-            maps.append(regions)
+            maps[title] = regions
     if not maps:
         return None, masks
-    return maps[0] if len(maps) == 1 else Regions.combine(*maps), masks
+    several = _apart(maps) if names is None else [*maps.values()]
+    return several[0] if len(several) == 1 else Regions.combine(*several), masks
+
+
+def _apart(maps: Mapping[str, Regions]) -> list[Regions]:
+    """Maps without a label table: a number that stands in several is a region of each, called by its map's title."""
+    called = [name for regions in maps.values() for name in regions.region_names]
+    twice = {name for name in called if called.count(name) > 1 and name.isdecimal()}
+
+    def renamed(title: str, regions: Regions) -> Regions:
+        if len(regions.layers) > 1 or not twice.intersection(regions.region_names):
+            return regions
+        names = {label: f"{title} {name}" if name in twice else name for label, name in regions.names.items()}
+        return Regions(regions.labels, regions.affine, names)
+
+    return [renamed(title, regions) for title, regions in maps.items()]
 
 
 def _mask(path: Path, reference: Volume) -> NDArray[Any]:

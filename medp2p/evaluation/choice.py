@@ -49,8 +49,8 @@ def limits_of(reference: Volume) -> Limits:
     return Limits(*percentiles(reference.voxels, (AIR_PERCENTILE, HIGH_PERCENTILE)))
 
 
-def protocol_called(name: str, references: Sequence[Limits]) -> Protocol:
-    """The protocol of a name; `auto` chooses by the references.
+def protocol_called(name: str, references: Sequence[Limits], *, cases: Sequence[str] = ()) -> Protocol:
+    """The protocol of a name; `auto` chooses by the references, whose cases are named where they disagree.
 
     Raises:
         ConfigError: No protocol has that name, or the references of `auto` are partly in HU.
@@ -68,11 +68,14 @@ def protocol_called(name: str, references: Sequence[Limits]) -> Protocol:
         )
     with_air = sum(limits.has_air for limits in references)
     if 0 < with_air < len(references):
+        fewer = 2 * with_air <= len(references)
+        odd = [case for case, limits in zip(cases, references, strict=False) if limits.has_air == fewer]
+        named = f": {', '.join(odd[:5])}" if fewer else f"; not {', '.join(odd[:5])}"
         raise ConfigError(
             None,
             "some references are in HU and some are not, so no protocol fits all",
             key="protocol",
-            found=f"{with_air} of {len(references)} with a 0.5th percentile below {AIR_BELOW_HU:g}",
+            found=f"{with_air} of {len(references)} with a 0.5th percentile below {AIR_BELOW_HU:g}" + named * bool(odd),
             expected="all or none",
             fix="evaluate them apart, or name a protocol",
         )

@@ -60,7 +60,13 @@ def _walk_in_python(first: Array, second: Array, c1: float, c2: float, whole: bo
 
 def _add_plane_in_python(planes: Floats, first: Array, second: Array) -> None:
     for j in range(first.shape[0]):
-        ones, twos, squares_1, squares_2, products = planes[0, j], planes[1, j], planes[2, j], planes[3, j], planes[4, j]
+        ones, twos, squares_1, squares_2, products = (
+            planes[0, j],
+            planes[1, j],
+            planes[2, j],
+            planes[3, j],
+            planes[4, j],
+        )
         for k in range(first.shape[1]):
             a, b = float(first[j, k]), float(second[j, k])
             ones[k] += a
@@ -72,7 +78,13 @@ def _add_plane_in_python(planes: Floats, first: Array, second: Array) -> None:
 
 def _take_plane_in_python(planes: Floats, first: Array, second: Array) -> None:
     for j in range(first.shape[0]):
-        ones, twos, squares_1, squares_2, products = planes[0, j], planes[1, j], planes[2, j], planes[3, j], planes[4, j]
+        ones, twos, squares_1, squares_2, products = (
+            planes[0, j],
+            planes[1, j],
+            planes[2, j],
+            planes[3, j],
+            planes[4, j],
+        )
         for k in range(first.shape[1]):
             a, b = float(first[j, k]), float(second[j, k])
             ones[k] -= a

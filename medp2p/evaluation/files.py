@@ -206,8 +206,8 @@ def _one_protocol(cases: Sequence[CaseFiles], protocol: str) -> str:
     """The protocol that fits all references, where it was left open; those that cannot be read are refused later."""
     if len(cases) < 2 or protocol != AUTO:
         return protocol
-    limits = []
+    limits = {}
     for files in cases:
         with suppress(Medp2pError):
-            limits.append(limits_of(read_volume(files.reference)))
-    return protocol_called(AUTO, limits).name
+            limits[files.case] = limits_of(read_volume(files.reference))
+    return protocol_called(AUTO, [*limits.values()], cases=[*limits]).name

@@ -156,6 +156,7 @@ def _case(prediction: _Prediction, roles: Mapping[str, "_Role"]) -> CaseFiles:
     masks: dict[str, Path] = {}
     faults: list[Fault] = []
     found: dict[str, Path] = {}
+    titles = [role.title for name, role in roles.items() if name.startswith("-m")]
     for name, role in roles.items():
         try:
             path = role.of(prediction)
@@ -167,9 +168,13 @@ def _case(prediction: _Prediction, roles: Mapping[str, "_Role"]) -> CaseFiles:
         if not name.startswith("-m"):
             found[name] = path
         elif path.is_dir():
-            masks |= {image_stem(file): file for file in image_files(path)}
+            in_folder = {image_stem(file): file for file in image_files(path)}
+            faults += [_second(file, masks[title]) for title, file in in_folder.items() if title in masks]
+            masks |= in_folder
         else:
-            regions[role.title] = path
+            title = role.longer_title if titles.count(role.title) > 1 else role.title
+            faults += [_second(path, regions[title])] if title in regions else []
+            regions[title] = path
     if faults:
         raise FileError.several(faults)
     return CaseFiles(
@@ -181,6 +186,12 @@ def _case(prediction: _Prediction, roles: Mapping[str, "_Role"]) -> CaseFiles:
         found.get("-b"),
         predicted_regions=found.get("--predicted-regions"),
     )
+
+
+def _second(path: Path, first: Path) -> Fault:
+    """A map or mask whose name is taken."""
+    return fault(path, "a second one of this name, which regions are called by", found=f"{first} and {path}",
+                 expected="every -m with a name of its own", fix="rename one of them, or give it once")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,12 @@ class _Role:
         path = Path(self.words)
         if CASE not in self.words:
             return path.name if path.is_dir() else image_stem(path)
-        return image_stem(path.name).replace(CASE, "").strip("_-. ") or path.parent.name.replace(CASE, "").strip("_-. ")
+        return _without_case(image_stem(path.name)) or _without_case(path.parent.name)
+
+    @property
+    def longer_title(self) -> str:
+        """The title with the folder's name, where several maps have the same title."""
+        return f"{_without_case(Path(self.words).parent.name)} {self.title}".strip()
 
     def _in_folder(self, folder: Path, prediction: _Prediction) -> Path:
         case_folder = folder / prediction.case
@@ -290,6 +306,10 @@ def _expanded(pattern: str) -> Iterator[tuple[str, Path]]:
         if fits and not passed_over(fits["case"]):
             found[fits["case"]] = Path(name)
     yield from sorted(found.items())
+
+
+def _without_case(name: str) -> str:
+    return name.replace(CASE, "").strip("_-. ")
 
 
 def _sub_folders(folder: Path) -> list[Path]:

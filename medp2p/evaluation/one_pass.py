@@ -45,7 +45,7 @@ class View:
     masked: bool = True
 
     def number_type(self, predicted: Array, reference: Array) -> "np.dtype[Any]":
-        """int32 where every value stays a small integer, as scans in HU are: exact, and half the memory; else float64."""
+        """int32 where every value stays a small integer, as in HU: exact, and half the memory; else float64."""
         small = all(array.dtype.kind in "ui" and array.dtype.itemsize <= 2 for array in (predicted, reference))
         ends = float(self.low).is_integer() and float(self.high).is_integer() and self.high - self.low < 2 * CENTRE
         return np.dtype(np.int32 if small and ends and self.factor == 1.0 else np.float64)
@@ -210,7 +210,7 @@ def tiles(box: Box, size: Sequence[int] = TILE) -> Iterator[Box]:
     """Boxes that cover a box once.
 
     Examples:
-        >>> len(list(tiles((slice(0, 33), slice(9, 73), slice(0, 65)))))
+        >>> len(list(tiles((slice(0, 17), slice(9, 73), slice(0, 65)))))
         4
     """
     starts = [range(whole.start, whole.stop, edge) for whole, edge in zip(box, size, strict=True)]

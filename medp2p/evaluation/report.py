@@ -84,16 +84,20 @@ def build_report(
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this room with every value escaped."""
+    """A template of this room with every value escaped, and no control character in any."""
     import jinja2
 
     folder = Path(__file__).parent / "templates"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.filters["printable"] = printable
-    style = (folder / "style.css.j2").read_text(encoding="utf-8")
     from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # Markup is our own text
+    )
+    style = (folder / "style.css.j2").read_text(encoding="utf-8")
 
     return environment.get_template(template).render(style=Markup(style), **values)  # noqa: S704 - our own style sheet
 
@@ -197,17 +201,8 @@ def _case(scores: Scores, case: str, pictures: Sequence[Picture], metrics: Seque
         parts.append(f"{NAMES[metric]} {decimals(number(row), row['unit'])} {row['unit'] or ''}".rstrip())
     patient = scores.patients.get(case)
     line = f"Body: {', '.join(parts)}." + (f" Patient {patient}." if patient else "")
-    shown = [
-        {"data": b64encode(p.png).decode("ascii"), "alt": printable(p.alt), "title": printable(p.title)}
-        for p in pictures
-    ]
-    return {"name": printable(case), "line": line, "pictures": shown, "table": table}
-
-
-def _case_cell(row: Row | None) -> TableCell:
-    if row is None:
-        return TableCell("")
-    return TableCell(decimals(number(row), row["unit"]), reason=text(row, "reason"))
+    shown = [{"data": b64encode(p.png).decode("ascii"), "alt": p.alt, "title": p.title} for p in pictures]
+    return {"name": case, "line": line, "pictures": shown, "table": table}
 
 
 def _within_budget(pictures: Sequence[CasePictures]) -> tuple[dict[str, list[Picture]], int]:

@@ -66,6 +66,21 @@ def test_a_comparison_names_its_files(medp2p: Command, cohort: Path) -> None:
     assert medp2p(*words).code == 2
 
 
+def test_a_label_map_of_the_predictions_gives_dice_and_distance(medp2p: Command, cohort: Path) -> None:
+    for name, shift in (("own", 1), ("true", 0)):
+        (cohort / name).mkdir()
+        for path in sorted((cohort / "reference").iterdir()):
+            scan = nib.load(path)
+            bone = np.roll((np.asanyarray(scan.dataobj) > 250).astype(np.uint8), shift, axis=2)
+            nib.save(nib.Nifti1Image(bone, scan.affine), cohort / name / path.name)
+    words = ["-m", cohort / "true", "--predicted-regions", cohort / "own"]
+    assert evaluate(medp2p, cohort, "p10", *words).code == 0
+    rows = list(csv.DictReader((cohort / "out" / "p10" / "scores.csv").read_text().splitlines()))
+    found = [float(row["value"]) for row in rows if (row["region"], row["metric"]) == ("1", "dice")]
+    assert len(found) == 2
+    assert all(0.3 < value < 1 for value in found)
+
+
 def test_an_evaluation_that_is_there_is_not_replaced_unasked(medp2p: Command, cohort: Path) -> None:
     evaluate(medp2p, cohort, "p10")
     again = evaluate(medp2p, cohort, "p10")

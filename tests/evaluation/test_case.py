@@ -212,6 +212,15 @@ def test_dice_and_distance_come_with_a_label_map_of_the_prediction():
     assert (row(scores, "brain", "hd95")["value"], row(scores, "brain", "hd95")["unit"]) == (3.0, "mm")
 
 
+def test_a_structure_that_the_prediction_lacks_overlaps_nothing_and_has_no_distance():
+    predicted, reference, regions, body = head()
+    lacking = Regions(np.where(regions.labels == 2, 0, regions.labels), AFFINE, {1: "brain", 3: "lesion"})
+    scores = evaluate(predicted, reference, regions, body=body, predicted_regions=lacking)
+    assert row(scores, "bone", "dice")["value"] == 0
+    assert row(scores, "bone", "hd95")["reason"] == "the structure has no voxel in the prediction"
+    assert row(scores, "lesion", "hd95")["value"] == 0
+
+
 def test_bone_is_compared_by_threshold_where_the_prediction_has_no_label_map():
     predicted, reference, regions, body = head()
     found = row(evaluate(predicted, reference, regions, body=body), "bone", "dice")

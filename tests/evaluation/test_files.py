@@ -269,6 +269,45 @@ def test_a_mask_beside_a_named_map_is_called_by_its_file_and_not_by_the_maps_fir
     assert mae["hot"] == mae["lesion"] != mae["brain"]
 
 
+def test_masks_whose_files_have_one_name_are_called_by_their_folders_too(pairs, tmp_path):
+    _, _, regions, _ = head()
+    for name, label in (("brain", 1), ("lesion", 3)):
+        save(tmp_path / name / "mask.nii.gz", (regions.labels == label).astype(np.uint8))
+    one = (pairs / "p" / "first.nii.gz", pairs / "r" / "first.mha")
+    masks = [tmp_path / name / "mask.nii.gz" for name in ("brain", "lesion")]
+    done = evaluate_files(*one, masks, pairs / "b" / "first.nii", output=tmp_path / "out")
+    found = {row["region"]: row["voxels"] for row in done.scores if row["metric"] == "mae"}
+    assert (found["brain mask"], found["lesion mask"]) == (1000, 8)
+    with pytest.raises(FileError, match=r"a second one of this name.*mask\.nii\.gz and"):
+        evaluate_files(*one, [path.parent for path in masks], pairs / "b" / "first.nii", output=tmp_path / "two")
+
+
+def test_a_number_in_two_maps_without_names_is_two_regions(pairs, tmp_path):
+    _, _, regions, _ = head()
+    save(tmp_path / "organs.nii.gz", np.where(regions.labels == 3, 0, regions.labels))
+    save(tmp_path / "parts.nii.gz", np.where(regions.labels == 3, 2, 0) + np.where(regions.labels == 2, 7, 0))
+    maps = [tmp_path / "organs.nii.gz", tmp_path / "parts.nii.gz"]
+    one = (pairs / "p" / "first.nii.gz", pairs / "r" / "first.mha")
+    done = evaluate_files(*one, maps, pairs / "b" / "first.nii", output=tmp_path / "out")
+    found = {row["region"]: row["voxels"] for row in done.scores if row["metric"] == "mae"}
+    assert [found[name] for name in ("1", "organs 2", "parts 2", "7")] == [1000, 1000, 8, 1000]
+
+
+def test_a_prediction_without_air_is_asked_about_under_a_protocol_for_hu(pairs, caplog):
+    (pairs / "p" / "first.nii.gz").unlink()
+    save(pairs / "p" / "first.nii", head()[0].voxels + np.int16(1024))
+    assert not run(pairs).faults
+    assert "first.nii: no air in this prediction" in caplog.text
+    assert "second" not in caplog.text
+
+
+def test_references_of_two_kinds_are_refused_by_name(pairs):
+    (pairs / "r" / "first.mha").unlink()
+    save(pairs / "r" / "first.mha", head()[1].voxels + np.int16(1024))
+    with pytest.raises(ConfigError, match=r"some references are in HU.*below -500: second\.v2"):
+        run(pairs)
+
+
 def test_one_file_for_several_cases_is_refused(pairs):
     with pytest.raises(FileError, match="one file for several cases"):
         run(pairs, body=pairs / "b" / "first.nii")

@@ -80,6 +80,17 @@ def test_names_are_text_wherever_they_stand(report):
     assert HOSTILE in "".join(Tags(report).words)
 
 
+def test_no_control_character_is_in_a_report_whatever_the_names():
+    one, pictures = cases(1)
+    name = "case \x1b[31m\u202e"
+    rows = tuple(row | {"case": name, "region": f"{row['region']}\x07"} for row in one)
+    rows = tuple(row | {"region": str(row["region"]).replace("body\x07", "body")} for row in rows)
+    shown = CasePictures(name, tuple(Picture(f"{p.title}\x1b", f"{p.alt}\x1b", p.png) for p in pictures[0].pictures))
+    text = build_report(Scores(rows, one.protocol), [shown])
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert "case \\x1b[31m" in text
+
+
 def test_every_picture_has_an_alternative_text(report):
     for tag, attributes in Tags(report).tags:
         if tag == "img":
