@@ -56,9 +56,9 @@ def test_missing_scans_are_a_fault_of_data_folder(tmp_path: Path) -> None:
 def test_keys_may_be_replaced_as_in_training(heads: Path, tmp_path: Path) -> None:
     path = configuration(tmp_path, folder="none")
     assert medp2p.check(path, set=[f"data.folder={heads}"]) == []
-    assert [fault.key for fault in medp2p.check(path, set=["data.foldr=x"])] == ["data.foldr"]
+    assert [fault.path for fault in medp2p.check(path, set=["data.foldr=x"])] == ["--set data.foldr"]
     scan = next(heads.glob("*/mr.nii.gz"))
-    assert [fault.key for fault in medp2p.check(scan, set=["data.folder=x"])] == ["--set"]
+    assert [fault.path for fault in medp2p.check(scan, set=["data.folder=x"])] == ["--set"]
 
 
 def test_a_scan_is_sound_or_refused_by_its_path(heads: Path, tmp_path: Path) -> None:

@@ -30,9 +30,12 @@ def write_card(
     ]
     weights = ", ".join(f"{name} {weight:g}" for name, weight in config.regions.weights.items()) or "none"
     maps = "; ".join(f"{n} {m.kind} {m.low:g} to {m.high:g}{' HU' * m.hu}" for n, m in config.intensity.items())
-    best = "Not scored: no scan was held out for validation, the last epoch was kept."
+    best = ["Not scored: no scan was held out for validation, and the last epoch was kept."]
     if progressed.best_epoch:
-        best = f"Best {best_by.replace('_', ' ')} ({unit}) at epoch {progressed.best_epoch}."
+        best = [f"Best {best_by.replace('_', ' ')} ({unit}) at epoch {progressed.best_epoch}.", *scored]
+        best += ["", "The best epoch was chosen by these scans, so they flatter it."]
+    if count["test"]:
+        best += ["", "`medp2p evaluate --run` scores the test scans, which had no part in the training."]
     text = f"""# Model card
 
 {RESEARCH_USE}
@@ -47,10 +50,7 @@ From {", ".join(config.data.sources)} to {", ".join(config.data.target)}, {prepa
 - intensities: {maps}
 
 ## Scored on the validation scans
-{best}
-{chr(10).join(scored)}
-
-The best epoch was chosen by these scans, so they flatter it: `medp2p evaluate --run` scores the test scans.
+{chr(10).join(best)}
 
 ## Limits
 - It knows the scanners, protocols, bodies and diseases of its training scans, and no others.

@@ -52,6 +52,10 @@ def draw_history(folder: Path, rows: Sequence[Row], *, best_by: str, best_epoch:
     l1.set_ylabel("loss_l1", color="#D55E00")
     _curve(scores, rows, [best_by], f"Validation: {best_by.replace('_', ' ')}", marker="o")
     scores.set_ylabel(unit)
+    if not any(row.get(best_by) is not None for row in rows):
+        scores.text(
+            0.5, 0.5, "no case is held out\nfor validation", transform=scores.transAxes, ha="center", va="center"
+        )
     if best_epoch is not None:
         scores.axvline(best_epoch, linestyle=":", color="black", label=f"best, epoch {best_epoch}")
         scores.legend(fontsize=8)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
+from shlex import quote
 
 from medp2p.config import Config, load_config, missing_data
 from medp2p.data.cohort import Cohort, label_table, prepare_cohort
@@ -212,7 +213,10 @@ def _finish(
     log(f"finished: {progressed.epoch - 1} epochs, weights of epoch {progressed.best_epoch or progressed.epoch - 1}")
     for line in summary_lines(progressed.best_scores or {}, validation.unit_of):
         log(line)
-    log(f"next: medp2p translate {folder} -i SCAN -o PREDICTED; medp2p evaluate --run {folder} -o SCORES")
+    run, sources = quote(str(folder)), config.data.sources
+    given = "-i SCAN" if len(sources) == 1 else " ".join(f"-i {quote(f'{name}=SCAN')}" for name in sources)
+    held_out = f"; medp2p evaluate --run {run} -o SCORES" if any(case.split == "test" for case in cohort.cases) else ""
+    log(f"next: medp2p translate {run} {given} -o PREDICTED{held_out}")
 
 
 def _draw_and_describe(

@@ -172,6 +172,9 @@ def _cohort(path: Path, target: Path, description: Description) -> Jobs | None:
         return None
     if bare:
         logger.warning("passed over, as they hold no source: %s", ", ".join(bare))
+    beside = sorted(image.name for image in list_images(path)[0].values())
+    if beside:
+        logger.warning("passed over, as they lie beside the folders of cases: %s", ", ".join(beside))
     return Jobs(tuple(jobs), tuple(faults), many=True)
 
 

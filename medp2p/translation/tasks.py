@@ -16,6 +16,7 @@ from medp2p.many.shard import shard
 from medp2p.translation.jobs import Job, find_jobs, refuse_output_folder
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.one_scan import translate_job
+from medp2p.translation.safeguards import refuse_writing_over_scans
 from medp2p.translation.translator import Progress, Translator
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def translate(
                       dicom_out=str(output).endswith(("/", "\\")))  # fmt: skip
     if found.many:
         refuse_output_folder(output)
+    refuse_writing_over_scans(found.jobs, input, Path(output), overwrite=overwrite)
     cases = tuple(enumerate(shard(found.jobs, shard_of), 1))
     alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)
     work = _Work(run, device, precision, batch_size, overwrite, series, keep_identity, found.many, len(cases),

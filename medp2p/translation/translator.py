@@ -25,6 +25,7 @@ from medp2p.translation.memory import available_bytes, needed_bytes
 from medp2p.translation.model_file import model_path, read_header, read_weights
 from medp2p.translation.runtime import compile_network
 from medp2p.translation.runtime_choice import choose
+from medp2p.translation.safeguards import refuse_other_grids, tell_foreign_values
 from medp2p.volume import Array, Volume
 
 logger = logging.getLogger(__name__)
@@ -173,22 +174,16 @@ class Translator:
                 expected=", ".join(names),
                 fix="give every source by its name",
             )
-        first = given[names[0]]
-        for name in names:
-            if not given[name].same_grid(first):
-                raise GeometryError(
-                    None,
-                    f"{name} lies on another grid than {names[0]}",
-                    found=repr(given[name]),
-                    expected=repr(first),
-                    fix="resample the channels onto one grid",
-                )
-        return {name: given[name] for name in names}
+        scans = {name: given[name] for name in names}
+        refuse_other_grids(scans)
+        return scans
 
     def _limits(self, name: str, array: Array) -> Limits:
         limits = self._maps[name].fit(array)
         if limits.constant:
             logger.warning("%s is constant: there is nothing to translate, the result means nothing", name)
+        else:
+            tell_foreign_values(name, array, self._maps[name])
         return limits
 
     def _grid(self, scan: Volume) -> PlaneGrid:

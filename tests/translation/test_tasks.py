@@ -237,6 +237,45 @@ def test_inputs_are_never_changed(model, tmp_path) -> None:
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.nii.gz"]
 
 
+def test_no_input_is_written_over_even_where_that_was_asked_for(model, tmp_path) -> None:
+    scan = put(tmp_path / "scans" / "a.nii.gz")
+    before = scan.read_bytes()
+    (tmp_path / "link.nii.gz").symlink_to(scan)
+    for given, output in ((scan, scan), (scan, tmp_path / "link.nii.gz"), (scan.parent, scan.parent)):
+        with pytest.raises(FileError, match="the output is the input"):
+            translate(model, given, output, overwrite=True)
+    assert scan.read_bytes() == before
+
+
+def test_a_cohort_translated_into_itself_loses_no_acquired_scan(model, tmp_path) -> None:
+    cohort = tmp_path / "cohort"
+    put(cohort / "p1" / "mr.nii.gz")
+    translate(model, cohort, cohort)
+    translate(model, cohort, cohort, overwrite=True)  # what a translation made may be made again
+    put(cohort / "p2" / "mr.nii.gz")
+    before = put(cohort / "p2" / "ct.nii.gz", seed=1).read_bytes()
+    with pytest.raises(FileError, match="a scan of the input has this name"):
+        translate(model, cohort, cohort, overwrite=True)
+    assert (cohort / "p2" / "ct.nii.gz").read_bytes() == before
+
+
+def test_images_beside_the_folders_of_cases_are_passed_over_aloud(model, tmp_path, caplog) -> None:
+    put(tmp_path / "in" / "p1" / "mr.nii.gz")
+    put(tmp_path / "in" / "loose.nii.gz")
+    translate(model, tmp_path / "in", tmp_path / "out")
+    assert "loose.nii.gz" in caplog.text
+
+
+def test_a_scan_of_another_kind_is_told_aloud(model, tmp_path, caplog) -> None:
+    scan = read_volume(put(tmp_path / "mr.nii.gz"))
+    ct = Volume(scan.voxels.astype(np.float32) - 2000, scan.affine)
+    write_volume(ct, tmp_path / "ct.nii.gz")
+    translate(model, tmp_path / "mr.nii.gz", tmp_path / "a.nii.gz")
+    assert "without units" not in caplog.text
+    translate(model, tmp_path / "ct.nii.gz", tmp_path / "b.nii.gz")
+    assert "without units" in caplog.text
+
+
 def test_shards_share_out_every_case_once() -> None:
     jobs = tuple(Job(str(number), {}, {}) for number in range(7))
     parts = [shard(jobs, f"{part}/3") for part in (1, 2, 3)]
