@@ -1,19 +1,35 @@
-"""Runs every benchmark, each in a process of its own: `python -m benchmarks`, or `make bench`."""
+"""Runs every benchmark, each in a process of its own, and keeps what they found: `python -m benchmarks`, `make bench`.
+
+    python -m benchmarks [NAME …] [options of each, such as --repeats 5]
+
+Without names all of them. The tables go into `benchmarks/results.json` and docs/explanation/measured.md.
+"""
 
 import subprocess
 import sys
 
-BENCHMARKS = ("step", "slice_source")
+BENCHMARKS = {
+    "step": "Training step",
+    "network": "The network of a translation",
+    "whole_process": "A translation from file to file",
+    "slice_source": "Slices and preparation",
+    "evaluation": "Evaluation",
+    "growth": "Growth",
+}
+"""By module, with what it measures."""
 
 
-def main() -> int:
+def main(words: list[str]) -> int:
     """The number of benchmarks that failed."""
+    named = [word for word in words if word in BENCHMARKS]
+    options = [word for word in words if word not in BENCHMARKS]
     failed = 0
-    for name in BENCHMARKS:
+    for name in named or BENCHMARKS:
         print(f"== {name}", flush=True)
-        failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode != 0
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--keep", *options]
+        failed += subprocess.run(command, check=False).returncode != 0
     return failed
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,13 +1,12 @@
 """How fast and how large scoring is: a pair of 512 x 512 x 150 voxels with 104 labels, whole processes, one run.
 
-    python -m benchmarks.evaluation [--repeats 3]
+    python -m benchmarks.evaluation [--repeats 3] [--clock wall] [--threads 0] [--keep]
 
 Against a script with one float64 SSIM map of scikit-image, and against the definition of SynthRAD2023 called once for
 each label: timed for one label at full size and multiplied by 104, and for all of them on a smaller pair, where the
 largest differences of the scores are given too. It needs about 6 GB of memory and 5 minutes.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -17,6 +16,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.tables import Table, parser_of, show
+from benchmarks.turns import Options, Spread
 
 SHAPE, LABELS, SMALL = (512, 512, 150), 104, (128, 128, 38)
 AFFINE = np.diag([0.9, 0.9, 2.5, 1.0])
@@ -70,7 +72,7 @@ import nibabel as nib
 import numpy as np
 from skimage.metrics import structural_similarity
 p, r, l, b = (np.asanyarray(nib.load(f"{sys.argv[1]}/{n}.nii.gz").dataobj).astype(np.float64) for n in "prlb")
-start, scores = time.perf_counter(), []
+start, scores = time.process_time(), []
 for label in range(1, 1 + int(sys.argv[2])):
     mask = (l == label) & (b > 0)
     g, q = (np.where(mask, np.clip(a, -1024, 3000), -1024) + 1024 for a in (r, p))
@@ -79,7 +81,7 @@ for label in range(1, 1 + int(sys.argv[2])):
     _, ssim = structural_similarity(g, q, data_range=4024, full=True)
     crop = (slice(3, -3),) * 3
     scores.append((mae, psnr, ssim[crop][mask[crop]].mean()))
-print(json.dumps([time.perf_counter() - start, scores]))
+print(json.dumps([time.process_time() - start, scores]))
 """
 
 
@@ -95,20 +97,23 @@ def largest_differences(folder, theirs):
     return np.abs(ours - np.array(theirs)).max(axis=0)
 
 
-def measured(code, *words):
-    """Seconds by the wall, seconds of the processor, and MB at most, of a whole Python process; and what it printed."""
+def measured(code, *words, options):
+    """Seconds by the clock, and MB at most, of a whole Python process; and what it printed."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, *map(str, words)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", code, *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=options.environment())
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, code
-    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, out
+    wall = time.perf_counter() - start
+    return wall if options.clock == "wall" else usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, out
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--repeats", type=int, default=3)
-    repeats = options.parse_args().repeats
+    parser = parser_of(__doc__)
+    Options.add(parser)
+    given = parser.parse_args()
+    options = Options.of(given)
     import nibabel as nib
 
     with tempfile.TemporaryDirectory() as folder:
@@ -123,27 +128,31 @@ def main():
                 arms[f"synthrad2023, {kind}, body {body}"] = (OURS, big, kind, "synthrad2023", body, LABELS)
             arms[f"synthrad2023, {kind}, 4 labels"] = (OURS, big, kind, "synthrad2023", "given", 4)
             arms[f"synthrad2025, {kind}, body given"] = (OURS, big, kind, "synthrad2025", "given", LABELS)
-        measured(OURS, big, "fast", "synthrad2025", "given", LABELS)  # numba compiles here, once for a machine
+        # numba compiles here, once for a machine
+        measured(OURS, big, "fast", "synthrad2025", "given", LABELS, options=options)
         runs = {name: [] for name in arms}
-        for _ in range(repeats):
+        for _ in range(options.repeats):
             for name, arm in arms.items():
-                runs[name].append(measured(*arm)[:3])
-        one = json.loads(measured(LOOP, big, 1)[3])[0] * LABELS
-        seconds, theirs = json.loads(measured(LOOP, small, LABELS)[3])
+                runs[name].append(measured(*arm, options=options)[:2])
+        one = json.loads(measured(LOOP, big, 1, options=options)[2])[0] * LABELS
+        seconds, theirs = json.loads(measured(LOOP, small, LABELS, options=options)[2])
         mae, psnr, ssim = largest_differences(small, theirs)
-    best = {name: np.min(found, axis=0) for name, found in runs.items()}
-    peer = best["scikit-image, one map"]
-    print(f"{'':34}{'wall s':>8}{'cpu s':>8}{'MB':>8}{'faster':>9}{'less cpu':>10}{'memory':>9}")
-    for name, (wall, cpu, size) in best.items():
-        ratios = f"{peer[0] / wall:8.1f}x{peer[1] / cpu:9.1f}x{size / peer[2]:9.2f}"
-        print(f"{name:34}{wall:8.2f}{cpu:8.2f}{size:8.0f}{ratios}")
     small_scaled = seconds * np.prod(SHAPE) / np.prod(SMALL)
-    print(f"the challenge's definition, label by label: {one:.0f} s (one label at full size, times {LABELS}), "
-          f"{small_scaled:.0f} s (all labels of {SMALL}, scaled by voxels)")  # fmt: skip
-    for kind in ("plain", "fast"):
-        wall = best[f"synthrad2023, {kind}, body given"][0]
-        print(f"  {kind}: {one / wall:.0f} and {small_scaled / wall:.0f} times faster")
-    print(f"largest differences on {SMALL}: MAE {mae:.1e} HU, PSNR {psnr:.1e} dB, SSIM {ssim:.1e}")
+    taken = {name: Spread([each[0] for each in found]) for name, found in runs.items()}
+    memory = {name: max(each[1] for each in found) for name, found in runs.items()}
+    peer = next(iter(arms))
+    rows = []
+    for name, each in taken.items():
+        of_peer, of_loop = ("1", "") if name == peer else (str(taken[peer] / each), f"{one / each.median:.0f}")
+        rows.append([name, str(each), of_peer, of_loop, f"{memory[name]:.0f}", f"{memory[name] / memory[peer]:.2f}"])
+    columns = ["", "s", "× one map", "× label by label", "peak MB", "share of the first's"]
+    note = (
+        f"{options.in_words()}; whole processes: imports, three .nii.gz, all scores; without numba (plain) and with it "
+        f"(fast). The challenge's definition, label by label: {one:.0f} s of the processor (one label at full size, "
+        f"times {LABELS}), {small_scaled:.0f} s (all labels of {SMALL}, scaled by voxels). Largest differences from it "
+        f"there: MAE {mae:.1e} HU, PSNR {psnr:.1e} dB, SSIM {ssim:.1e}."
+    )
+    show("evaluation", [Table("512 x 512 x 150 voxels, 104 labels", columns, rows, note)], keep=given.keep)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
 """Where training slices come from: the prepared store against MONAI's CacheDataset, and preparation against its chain.
 
-    python -m benchmarks.slice_source [--pairs 4] [--shape 256 256 160] [--repeats 3]
+    python -m benchmarks.slice_source [--pairs 4] [--shape 256 256 160] [--repeats 3] [--clock wall] [--keep]
 
 Pairs of int16 volumes of 1.25 mm are brought to 1 mm in plane and cut to 256 x 256. One process, warm page cache,
 everything interleaved in one run.
 """
 
-import argparse
-import statistics
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.tables import Table, parser_of, show
+from benchmarks.turns import CLOCKS, Options, Spread
 from medp2p.config import Config, config_from_mapping
 from medp2p.data.cases import find_cases
 from medp2p.data.cohort import prepare_cohort
@@ -75,13 +74,13 @@ def anonymous_mb() -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), float("nan"))
 
 
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def seconds(work: Callable[[], object], clock: str) -> float:
+    began = CLOCKS[clock]()
     work()
-    return time.perf_counter() - began
+    return CLOCKS[clock]() - began
 
 
-def preparation(folder: Path, repeats: int) -> None:
+def preparation(folder: Path, options: Options) -> Table:
     """Seconds from two files to prepared planes of one pair."""
     from monai.transforms import Compose
 
@@ -89,16 +88,20 @@ def preparation(folder: Path, repeats: int) -> None:
     case = find_cases(config)[0]
     files = {name: str(path) for name, path in case.files.items()}
     theirs = Compose(monai_chain(("mr", "ct")))
-    rows = [
-        (seconds(lambda: prepare(load_case(case, config), config)), seconds(lambda: theirs(files)))
-        for _ in range(repeats)
+    turns = [
+        (
+            seconds(lambda: prepare(load_case(case, config), config), options.clock),
+            seconds(lambda: theirs(files), options.clock),
+        )
+        for _ in range(options.repeats)
     ]
-    ours, monai = (statistics.median(column) for column in zip(*rows, strict=True))
-    ratios = ", ".join(f"{b / a:.1f}" for a, b in rows)
-    print(f"preparation, s/pair: ours {ours:.2f}, MONAI {monai:.2f}; ratios {ratios}")
+    ours, monai = (Spread(list(column)) for column in zip(*turns, strict=True))
+    rows = [["MONAI's transforms", str(monai), "1"], ["medp2p", str(ours), str(monai / ours)]]
+    return Table("Preparation of a pair, from two files to planes in the store's form", ["", "s", "× MONAI"], rows,
+                 f"{options.in_words()}.")  # fmt: skip
 
 
-def sources(folder: Path, store: Path, repeats: int) -> None:
+def sources(folder: Path, store: Path, options: Options) -> Table:
     """Slices per second of each source, and what it adds to anonymous memory."""
     from monai.data import CacheDataset, DataLoader
     from monai.transforms import Compose, RandSpatialCropd
@@ -107,41 +110,56 @@ def sources(folder: Path, store: Path, repeats: int) -> None:
     entries = prepare_cohort(configuration(folder, mask=True), store=store).entries()
     loader = SliceLoader(entries, sources=1, size=SIZE, batch_size=16, seed=0)
     sum(len(batch.indices) for batch in loader.batches(0))
-    print(f"anonymous memory: {anonymous_mb() - before:.0f} MB more for {len(entries)} pairs in the store")
+    store_mb = anonymous_mb() - before
 
     before = anonymous_mb()
     files = [{name: str(folder / entry.case / f"{name}.nii.gz") for name in ("mr", "ct")} for entry in entries]
     chain = Compose([*monai_chain(("mr", "ct")), RandSpatialCropd(("mr", "ct"), (*SIZE, 1), random_size=False)])
     cached = CacheDataset(files, chain, progress=False)
-    print(f"anonymous memory: {anonymous_mb() - before:.0f} MB more for {len(files)} pairs in CacheDataset")
+    cache_mb = anonymous_mb() - before
 
     def monai_rate(copy_cache: bool, rounds: int) -> float:
         cached.copy_cache = copy_cache
         batches = DataLoader(cached, batch_size=min(4, len(files)), num_workers=0)
-        return rounds * len(files) / seconds(lambda: [None for _ in range(rounds) for _ in batches])
+        return rounds * len(files) / seconds(lambda: [None for _ in range(rounds) for _ in batches], options.clock)
 
-    for number in range(repeats):
-        ours = len(loader) / seconds(lambda number=number: [None for _ in loader.batches(number)])
-        copying, sharing = monai_rate(True, 2), monai_rate(False, 20)
-        print(
-            f"slices/s: store {ours:.0f}, CacheDataset {copying:.1f} (x {ours / copying:.0f}), "
-            f"copy_cache=False {sharing:.0f} (x {ours / sharing:.1f})"
+    turns = [
+        (
+            len(loader) / seconds(lambda number=number: [None for _ in loader.batches(number)], options.clock),
+            monai_rate(True, 2),
+            monai_rate(False, 20),
         )
+        for number in range(options.repeats)
+    ]
+    ours, copying, sharing = (Spread(list(column)) for column in zip(*turns, strict=True))
+    rows = [
+        ["CacheDataset", str(copying), str(ours / copying), f"{cache_mb / len(files):.0f}"],
+        ["CacheDataset, copy_cache=False", str(sharing), str(ours / sharing), f"{cache_mb / len(files):.0f}"],
+        ["medp2p's store", str(ours), "1", f"{store_mb / len(files):.0f}"],
+    ]
+    columns = ["", "slices/s", "medp2p is faster by", "anonymous MB per pair"]
+    note = f"{options.in_words()}. {len(files)} pairs, batches drawn and cut, one process, warm page cache."
+    return Table("Slices for training", columns, rows, note)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--shape", type=int, nargs=3, default=(256, 256, 160))
-    parser.add_argument("--repeats", type=int, default=3)
+    Options.add(parser)
     given = parser.parse_args()
+    options = Options.of(given)
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder) / "scans"
         scans.mkdir()
         write_pairs(scans, given.pairs, tuple(given.shape))
-        preparation(scans, given.repeats)
-        sources(scans, Path(folder) / "store", given.repeats)
+        tables = [preparation(scans, options), sources(scans, Path(folder) / "store", options)]
+    show("slice_source", tables, keep=given.keep)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
                 stop=stop,
             )
     except Interrupted as told:
+        if not speaks:
+            return 0  # launchers end all processes where one of them fails, and the main one may not be done yet
         goes_on = "its state is saved, the same command with --resume goes on"
         say_on_stderr(f"{told}; {goes_on if told.saved else 'nothing was trained yet'}")
         return exit_code_of_signal(told.signal)

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from torch import Tensor, nn
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, distributed, nn
 
 from medp2p.device import resolve_device
-from medp2p.errors import ConfigError
+from medp2p.errors import ConfigError, TrainingError
+
+_PATIENCE = timedelta(days=1)
+"""How long processes wait for each other: a validation of the main one may take hours."""
 
 
 class Engine:
@@ -22,7 +27,7 @@ class Engine:
         nodes: Machines.
 
     Raises:
-        ConfigError: There are not so many devices.
+        ConfigError: There are not so many devices, or not as many processes as were asked for.
     """
 
     def __init__(self, device: str = "auto", devices: int = 1, nodes: int = 1) -> None:
@@ -34,18 +39,53 @@ class Engine:
         if several and where.type == "mps":
             raise ConfigError(None, "mps is one device", key="--devices", found=devices, fix="write --devices 1")
         single = [where.index or 0] if where.type == "cuda" else 1
-        self._fabric = Fabric(
-            accelerator=where.type,
-            devices=devices if several else single,
-            num_nodes=nodes,
-            strategy="ddp" if several else "auto",
-            # a single process heeds no variable that a scheduler set for other launches
-            plugins=None if several else LightningEnvironment(),
-        )
-        if several:
-            self._fabric.launch()
+        try:
+            self._fabric = Fabric(
+                accelerator=where.type,
+                devices=devices if several else single,
+                num_nodes=nodes,
+                strategy=DDPStrategy(timeout=_PATIENCE) if several else "auto",
+                # a single process heeds no variable that a scheduler set for other launches
+                plugins=None if several else LightningEnvironment(),
+            )
+            if several:
+                self._fabric.launch()
+        except (ValueError, RuntimeError) as error:
+            if not several:
+                raise
+            raise ConfigError(
+                None,
+                "the processes did not find each other",
+                key="--devices and --nodes",
+                found=" ".join(str(error).split())[:200],
+                fix="make them those of torchrun or of the job: its tasks per node, its nodes",
+            ) from error
         self.device = self._fabric.device
         self.rank, self.world_size = self._fabric.global_rank, self._fabric.world_size
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Work that all processes do and end together.
+
+        Raises:
+            TrainingError: Another process ended before its time.
+        """
+        try:
+            yield
+            self.barrier()
+        except RuntimeError as error:
+            if self.world_size == 1 or not _is_of_the_group(error):
+                raise
+            lost = TrainingError(
+                None,
+                "another process of this training ended before its time",
+                key="--devices",
+                found=str(error).strip().partition("\n")[0].rpartition("] ")[2][:120],
+                fix="see what ended it; the same command with --resume goes on from the last state",
+            )
+            raise lost from error
+        if self.world_size > 1:
+            distributed.destroy_process_group()
 
     @property
     def is_main(self) -> bool:
@@ -103,3 +143,8 @@ class Engine:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(((seed * 1_000_003 + epoch) * 1_000_003 + step) * 1_009 + self.rank & (2**63 - 1))
             yield
+
+
+def _is_of_the_group(error: RuntimeError) -> bool:
+    """Whether processes could not talk to each other; gloo has no type of error for it."""
+    return isinstance(error, distributed.DistError) or any(word in str(error) for word in ("gloo", "NCCL", "store"))

@@ -87,6 +87,7 @@ def fit(run: Fit) -> None:
             _finish_epoch(run)
     except Interrupted as told:
         _save(run)
+        run.engine.barrier()  # whoever ends first may have the others ended
         told.saved = True
         raise
     except FileError as error:

@@ -86,7 +86,8 @@ def train(
     folder = Path("runs", Path(config).stem) if run is None else Path(run)
     refuse_run_folder(folder, resume=resume, overwrite=overwrite)
     engine = Engine(device, devices, nodes)
-    with locked(folder) if engine.is_main else nullcontext(_nothing_to_lose) as refuse_lost:
+    alone = locked(folder) if engine.is_main else nullcontext(_nothing_to_lose)
+    with alone as refuse_lost, engine.together():
         store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
         cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
         goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()

@@ -1,5 +1,6 @@
 """A tiny training, and how two runs are compared."""
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,17 @@ SETTINGS = {
     "discriminator": {"kind": "patch", "channels": 4, "layers": 1},
     "training": {"epochs": 2, "decay_epochs": 1, "batch_size": 8, "precision": "fp32", "validate_every": 2},
 }
+
+
+def write_config(path: Path, heads: Path) -> Path:
+    """The configuration of a tiny training on four heads."""
+    files = {name: f"{name}.nii.gz" for name in ("mr", "ct", "regions", "body")}
+    data = {"sources": ["mr"], "target": "ct", "folder": str(heads), "files": files,
+            "split": {"validation": 0.25, "test": 0.25}}  # fmt: skip
+    settings = SETTINGS | {"data": data}
+    settings["regions"] = {**SETTINGS["regions"], "names": str(heads / "labels.yaml")}
+    path.write_text(json.dumps(settings))
+    return path
 
 
 def stop_at(look: int) -> Callable[[], int | None]:

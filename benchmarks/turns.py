@@ -1,0 +1,144 @@
+"""Arms that take turns: each lives in a process of its own and waits while the others run, so that what the machine
+does meanwhile meets them all.
+
+Seconds are those of the wall, or of the processor (`--clock processor`): on a machine that others use at the same time
+the latter still says how much work something is, above all with `--threads 1`.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+Work = Callable[[], object]
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure.
+
+    Attributes:
+        repeats: Turns of each arm that count; one more warms up.
+        seconds: Of each turn, about.
+        clock: A name of `CLOCKS`.
+        threads: Of each arm; 0 is as many as there are cores.
+    """
+
+    repeats: int = 3
+    seconds: float = 3.0
+    clock: str = "wall"
+    threads: int = 0
+
+    @staticmethod
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--repeats", type=int, default=3)
+        parser.add_argument("--seconds", type=float, default=3.0, help="of each turn, about")
+        parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
+        parser.add_argument("--threads", type=int, default=0, help="of each arm (default: one a core)")
+
+    @classmethod
+    def of(cls, given: argparse.Namespace) -> "Options":
+        return cls(given.repeats, given.seconds, given.clock, given.threads)
+
+    def environment(self) -> dict[str, str]:
+        """For processes that are measured as a whole."""
+        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS") if self.threads else ()
+        return os.environ | {name: str(self.threads) for name in names}
+
+    def in_words(self) -> str:
+        threads = f"{self.threads} thread" if self.threads == 1 else f"{self.threads or os.cpu_count()} threads"
+        return f"{threads}, seconds of the {self.clock}, {self.repeats} turns"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an arm took.
+
+    Attributes:
+        seconds: Of one piece of its work, turn by turn.
+        peak_mb: Memory of its process at most.
+    """
+
+    seconds: list[float]
+    peak_mb: float
+
+    def rate(self, amount: float) -> "Spread":
+        """How much a second, where one piece of work is so much."""
+        return Spread([amount / each for each in self.seconds])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values of several turns; shown as median and range."""
+
+    values: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def __truediv__(self, other: "Spread") -> "Spread":
+        """Turn by turn, since neighbours in time met the same machine."""
+        return Spread([one / another for one, another in zip(self.values, other.values, strict=True)])
+
+    def __mul__(self, factor: float) -> "Spread":
+        return Spread([value * factor for value in self.values])
+
+    def __str__(self) -> str:
+        return f"{self.median:.3g} ({min(self.values):.3g}–{max(self.values):.3g})"
+
+    def percent(self) -> str:
+        return f"{self.median:.0%} ({min(self.values):.0%}–{max(self.values):.0%})"
+
+
+def take_turns(arms: Mapping[str, Callable[[], Work]], options: Options) -> dict[str, Measured]:
+    """Measures every arm.
+
+    Args:
+        arms: By name, what makes its work in its own process; it travels by pickle.
+        options: How to measure.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    ends: dict[str, Connection] = {}
+    processes = []
+    for name, make in arms.items():
+        ours, theirs = spawn.Pipe()
+        processes.append(spawn.Process(target=_arm, args=(make, options, theirs), daemon=True))
+        processes[-1].start()
+        ours.recv()  # made, and warm
+        ends[name] = ours
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    peak_mb, often = dict.fromkeys(arms, 0.0), dict.fromkeys(arms, 1)
+    for turn in range(options.repeats + 1):
+        for name, end in ends.items():
+            end.send(often[name])
+            took, peak_mb[name] = end.recv()
+            often[name] = max(1, round(options.seconds / took))
+            if turn:
+                seconds[name].append(took)
+    for end, process in zip(ends.values(), processes, strict=True):
+        end.send(0)
+        process.join()
+    return {name: Measured(seconds[name], peak_mb[name]) for name in arms}
+
+
+def _arm(make: Callable[[], Work], options: Options, answers: Connection) -> None:
+    """Does its work as often as it is told, again and again, and says what one piece took and what memory it needed."""
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    work, clock = make(), CLOCKS[options.clock]
+    work()
+    answers.send(None)
+    while often := answers.recv():
+        began = clock()
+        for _ in range(often):
+            work()
+        answers.send(((clock() - began) / often, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
