@@ -14,6 +14,7 @@ from medp2p.volume import CORNER_TOLERANCE_MM, checked_affine, corner_distance_m
 INTEGER_TOLERANCE = 1e-3
 """A label within this of an integer is that integer: rounding noise of a float map."""
 BACKGROUND = "background"
+_MOST_UNNAMED = 512  # the finest parcellations of a brain have some 400 labels
 _LARGEST_LABEL = 2**31 - 1
 _CHUNK = 2**20
 
@@ -213,6 +214,10 @@ def integer_labels(values: NDArray[Any]) -> Labels:
 def _checked_names(labels: Labels, names: Mapping[int, str] | None) -> dict[int, str]:
     present = [int(label) for label in present_labels(labels)]
     if names is None:
+        if len(present) > _MOST_UNNAMED:
+            raise RegionError(None, "this is a scan, no label map", found=f"{len(present)} different values",
+                              expected=f"at most {_MOST_UNNAMED} labels without names",
+                              fix="give the label map, or the names of its labels")  # fmt: skip
         return {label: str(label) for label in present if label}
     strangers = [label for label in present if label and label not in names]
     if strangers:

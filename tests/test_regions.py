@@ -21,6 +21,13 @@ def row(mask: np.ndarray) -> list:
     return mask.ravel().tolist()
 
 
+def test_a_scan_is_not_taken_for_a_label_map() -> None:
+    values = np.arange(1000).reshape(10, 10, 10)
+    with pytest.raises(RegionError, match=r"this is a scan, no label map \(found 1000 different values"):
+        Regions(values, np.eye(4))
+    assert len(Regions(values, np.eye(4), {label: f"r{label}" for label in range(1000)}).region_names) == 999
+
+
 def test_a_mask_is_where_the_label_has_the_name(head) -> None:
     assert row(head.mask("bone")) == [False, False, True, False]
 

@@ -6,6 +6,7 @@ import traceback
 from medp2p.cli.messages import say_faults, say_on_stderr
 from medp2p.cli.signals import Stopped
 from medp2p.errors import Fault, Medp2pError, fault
+from medp2p.io.machine import file_error
 
 MACHINE_FAULTS = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -33,6 +34,10 @@ def exit_code_of(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, Medp2pError):
         say_faults(error.faults)
         return error.exit_code
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        refused = file_error(error.filename, error, doing="used")
+        say_faults(refused.faults)
+        return refused.exit_code
     say_faults([_unforeseen(error, debug=debug)])
     return 1
 

@@ -32,6 +32,7 @@ def read_overrides(texts: Sequence[str]) -> tuple[list[Override], list[Fault]]:
         >>> read_overrides(["training.epochs=3", "data.patient='^a=(.)'", "training.epochs=4"])[0]
         [Override(keys=('data', 'patient'), value='^a=(.)'), Override(keys=('training', 'epochs'), value=4)]
     """
+    texts = [texts] if isinstance(texts, str) else texts
     taken: dict[KeyPath, Override] = {}
     faults: list[Fault] = []
     for text in texts:

@@ -24,6 +24,15 @@ MAX_NUMBER_LENGTH = 40  # characters
 KeyPath = tuple[str, ...]
 YamlValue = None | bool | int | float | str | list["YamlValue"] | dict[str, "YamlValue"]
 
+_FIX = "correct the text on that line or just above it"
+_FIXES = {
+    r"'\t'": "indent with blanks instead of tabs",
+    "expected <block end>": "keys of one section begin in one column: correct the blanks before this key",
+    "mapping values are not allowed": "write a blank after a colon, none too many before a key, and quote a colon",
+    "could not find expected ':'": "write `key: value`, a blank after the colon",
+}
+"""What to do about what the parser says of common slips."""
+
 _TAG = "tag:yaml.org,2002:"
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
@@ -81,7 +90,7 @@ def scan_yaml(text: str, path: str) -> tuple[YamlDocument, list[Fault]]:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1
         said = error.problem if isinstance(error, MarkedYAMLError) else str(error).splitlines()[0]
-        fix = "correct the text on that line or just above it"
+        fix = next((told for words, told in _FIXES.items() if words in (said or "")), _FIX)
         raise ConfigError(path, f"no YAML: {said}", line=line, fix=fix) from error
     except (LookupError, AttributeError, TypeError, RecursionError) as error:  # slips of the parser on odd texts
         raise ConfigError(path, "no YAML that can be understood", fix="correct the text") from error

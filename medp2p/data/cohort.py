@@ -21,6 +21,7 @@ from medp2p.io import read_label_table
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]
+_MOST_IN_A_LINE = 12
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ def check_cohort(config: Config, *, progress: Progress | None = None) -> Finding
     except Medp2pError as error:
         return Findings(error.faults, ())
     found = _read_all(cases, config, _with_groups(names, groups), progress)[1]
+    for split in (TRAIN, "validation", "test"):
+        ids = [case.id for case in cases if case.split == split]
+        more = f", … ({len(ids)} in all)" if len(ids) > _MOST_IN_A_LINE else ""
+        log.info("%s: %s%s", split, ", ".join(ids[:_MOST_IN_A_LINE]) or "no case", more)
     return Findings((*faults, *found.faults), found.warnings)
 
 

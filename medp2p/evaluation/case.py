@@ -70,6 +70,10 @@ def evaluate(
         >>> scores.value("case", "body", "mae")
         10.0
     """
+    for name, scan in (("predicted", predicted), ("reference", reference)):
+        if not isinstance(scan, Volume):
+            raise GeometryError(None, f"{name} is no Volume", found=type(scan).__name__,
+                                fix="make one with medp2p.read_volume(path)")  # fmt: skip
     prepared = prepare_case(
         predicted,
         reference,

@@ -208,6 +208,10 @@ def _reason(group: Sequence[tuple[Row, Row]], ours: NDArray[np.float64], finite:
     return "; ".join(parts) or None
 
 
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f", … ({len(names)} in all)" if len(names) > 8 else "")
+
+
 def _differences(first: Scores, second: Scores, path: str) -> list[Fault]:
     """Everything that makes two evaluations incomparable."""
     if first.protocol != second.protocol:
@@ -215,10 +219,8 @@ def _differences(first: Scores, second: Scores, path: str) -> list[Fault]:
                       fix="evaluate both under one protocol")]  # fmt: skip
     found = []
     for what, ours, theirs in (("cases", first.cases, second.cases), ("regions", first.regions, second.regions)):
-        lacking, more = sorted(set(ours) - set(theirs)), sorted(set(theirs) - set(ours))
-        if lacking or more:
-            words = [f"without {', '.join(lacking[:5])}"] * bool(lacking) + [f"with {', '.join(more[:5])}"] * bool(more)
-            found.append(fault(path, f"the {what} differ", found=" and ".join(words), expected=f"{len(ours)} {what}",
+        if set(ours) != set(theirs):
+            found.append(fault(path, f"the {what} differ", found=_listed(theirs), expected=_listed(ours),
                                fix=f"evaluate both on the same {what}"))  # fmt: skip
     if found:
         return found

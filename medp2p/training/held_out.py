@@ -17,7 +17,7 @@ from medp2p.evaluation.viewer import build_viewer, require_viewer, worst_cases
 from medp2p.evaluation.written import write_evaluation
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
-from medp2p.training.papers import config_with_places
+from medp2p.training.papers import config_with_places, read_provenance
 from medp2p.training.validation import HeldOut
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.translator import Progress, Translator
@@ -127,9 +127,15 @@ class _Work:
         found = (HeldOut((), self.config).pairs_of(case, translator) for case in cases)
         return [pair for pairs in found for pair in pairs if pair[0] in names]
 
+    def _hashes(self) -> dict[str, dict[str, str]]:
+        """What the scans of the run held; masks may have become better since."""
+        channels = self.config.data.channels
+        known = read_provenance(self.run)
+        return {case: {name: found[name] for name in channels if name in found} for case, found in known.items()}
+
     def begin(self) -> Callable[[Case], list[CaseResult]]:
         translator = self.translator()
-        held_out = HeldOut((), self.config)
+        held_out = HeldOut((), self.config, self._hashes())
         tell = self.progress or (lambda done, total, what: None)
 
         def work(case: Case) -> list[CaseResult]:

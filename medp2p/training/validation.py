@@ -43,7 +43,7 @@ class HeldOut:
     Attributes:
         cases: Their files.
         config: The configuration of the run.
-        hashes: Of each case, what its files held when they were checked; a case that is not named is taken as it is.
+        hashes: Of each case, what its files held when they were checked; what is not named is taken as it is.
     """
 
     cases: Sequence[Case]
@@ -102,15 +102,16 @@ class HeldOut:
         names, groups = label_table(self.config)
         table: dict[object, object] = {**names} | ({"groups": groups} if groups else {})
         loaded = load_case(case, self.config, table or None)
-        checked = self.hashes.get(case.id, loaded.hashes)
-        changed = sorted(name for name in {*checked, *loaded.hashes} if checked.get(name) != loaded.hashes.get(name))
+        checked = self.hashes.get(case.id, {})
+        changed = sorted(name for name in checked if checked[name] != loaded.hashes.get(name))
         if changed:
             raise FileError(
                 case.files.get(changed[0]),
-                "files of this case were changed after they were checked",
+                "files of this case are no longer those that the run was made with",
                 key=case.id,
                 found=", ".join(changed),
-                fix="bring the same scans back and go on with --resume, or train anew (--overwrite)",
+                fix="bring the same scans back; a training then goes on with --resume. "
+                "Other scans are scored by `medp2p evaluate -p PREDICTED -r REFERENCE`",
             )
         return loaded
 

@@ -55,8 +55,11 @@ def model_path(run: Path | str) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
+        begun = any((path / name).is_file() for name in ("last.pt", "provenance.json"))
         raise ModelError(
-            run, f"no {MODEL_FILE} in this folder", fix="give a run folder whose training has finished an epoch"
+            run,
+            "its training has not finished an epoch" if begun else f"no {MODEL_FILE} in this folder",
+            fix="go on with `medp2p train CONFIG --resume`" if begun else "give the folder that `medp2p train` made",
         )
     raise ModelError(run, "no such run folder or model file", fix="give the folder that `medp2p train` made")
 

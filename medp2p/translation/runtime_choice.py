@@ -128,9 +128,9 @@ def cache_folder() -> Path | None:
     given = os.environ.get("XDG_CACHE_HOME")
     try:
         folder = (Path(given) if given else Path.home() / ".cache") / "medp2p"
-    except RuntimeError:  # nobody has a home here
+        return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
+    except (RuntimeError, OSError):  # nobody has a home here, or none that may be looked into
         return None
-    return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
 
 
 def _has_amx() -> bool:

@@ -165,7 +165,7 @@ class Translator:
 
     def _checked(self, scan: Volume | Mapping[str, Volume]) -> dict[str, Volume]:
         names = self.description.sources
-        given = {names[0]: scan} if isinstance(scan, Volume) else dict(scan)
+        given = {names[0]: scan} if isinstance(scan, Volume) else dict(scan) if isinstance(scan, Mapping) else {}
         if set(given) != set(names):
             raise GeometryError(
                 None,

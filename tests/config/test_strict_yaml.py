@@ -129,3 +129,16 @@ def test_a_refused_value_of_an_option_names_no_line() -> None:
 def test_any_text_is_read_or_refused_by_us(text: str) -> None:
     with contextlib.suppress(Medp2pError):
         scan_yaml(text, "run.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("a:\n\tb: 1", "blanks instead of tabs"),
+        ("a:\n  b: 1\n c: 2", "begin in one column"),
+        ("epochs:2\nb: 1", "a blank after a colon"),
+    ],
+)
+def test_common_slips_are_told_with_their_cure(text: str, fix: str) -> None:
+    with pytest.raises(ConfigError, match=fix):
+        scan_yaml(text, "run.yaml")

@@ -12,6 +12,7 @@ from medp2p.errors import FileError, Medp2pError
 from medp2p.io import read_volume, write_volume
 from medp2p.training import Run, train
 from medp2p.training.checkpoint import load_checkpoint
+from medp2p.training.held_out import evaluate_run
 from medp2p.training.interruption import Interrupted
 from medp2p.training.run import refuse_run_folder
 from medp2p.translation import Translator
@@ -149,6 +150,17 @@ def test_scans_that_change_while_they_are_trained_on_are_named(config, straight,
             scan = read_volume(cohort / case / "ct.nii.gz")
             write_volume(scan.with_voxels(scan.voxels // 2), cohort / case / "ct.nii.gz", overwrite=True)
 
-    with pytest.raises(Medp2pError, match=rf"ct\.nii\.gz: {case}: files .* changed after they were checked"):
+    with pytest.raises(Medp2pError, match=rf"ct\.nii\.gz: {case}: files .* no longer those that the run"):
         train(config, run=tmp_path / "run", device="cpu", progress=change,
               set=[f"data.folder={cohort}", "training.validate_every=1"])  # fmt: skip
+
+
+def test_scans_that_are_no_longer_those_of_the_run_are_not_scored(straight, tmp_path) -> None:
+    run = shutil.copytree(straight.folder, straight.folder.parent / "with_other_scans")
+    known = json.loads((run / "provenance.json").read_text())
+    for case in known["cases"]["validation"]:
+        known["input_sha256"][case]["ct"] = "0" * 64
+    (run / "provenance.json").write_text(json.dumps(known))
+    with pytest.raises(Medp2pError, match=r"ct\.nii\.gz: .*no longer those that the run was made with"):
+        evaluate_run(run, output=tmp_path / "scores", split="validation", device="cpu")
+    assert not (tmp_path / "scores").exists()
