@@ -108,12 +108,20 @@ def decimals(value: float | None, unit: Cell) -> str:
     Examples:
         >>> decimals(32.9368, "HU"), decimals(0.98765, None), decimals(float("inf"), "dB"), decimals(None, "HU")
         ('32.9', '0.988', '∞', '–')
+        >>> decimals(-0.04, "HU")
+        '0.0'
     """
     if value is None:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.{_DIGITS.get(str(unit), 3)}f}"
+    digits = _DIGITS.get(str(unit), 3)
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _in_words(unit: Cell) -> str:
+    """A unit behind a number in a sentence."""
+    return {"range": " of the range", "scan": ""}.get(str(unit), f" {unit}" if unit else "")
 
 
 def _unit(summary: Sequence[Row], metric: str) -> str:
@@ -134,10 +142,9 @@ def _verdict(scores: Scores, summary: Sequence[Row]) -> list[str]:
             row = _find(summary, region, metric)
             if row is None or not row["cases"]:
                 continue
-            unit = f" {row['unit']}" if row["unit"] else ""
             value = decimals(number(row, "mean"), row["unit"])
             spread = "" if row["std"] is None else f" ± {decimals(number(row, 'std'), row['unit'])}"
-            parts.append(f"{NAMES[metric]} {value}{spread}{unit}")
+            parts.append(f"{NAMES[metric]} {value}{spread}{_in_words(row['unit'])}")
         if parts:
             lines.append(f"{region.capitalize()}: {', '.join(parts)}.")
     worst = [case for case in sorted(scores.cases, key=lambda case: _badness(scores, case)) if len(scores.cases) > 1]
@@ -198,7 +205,7 @@ def _case(scores: Scores, case: str, pictures: Sequence[Picture], metrics: Seque
     parts = []
     for metric in ("mae", "me", "psnr", "ssim"):
         row = rows["body", metric]
-        parts.append(f"{NAMES[metric]} {decimals(number(row), row['unit'])} {row['unit'] or ''}".rstrip())
+        parts.append(f"{NAMES[metric]} {decimals(number(row), row['unit'])}{_in_words(row['unit'])}")
     patient = scores.patients.get(case)
     line = f"Body: {', '.join(parts)}." + (f" Patient {patient}." if patient else "")
     shown = [{"data": b64encode(p.png).decode("ascii"), "alt": p.alt, "title": p.title} for p in pictures]
