@@ -23,6 +23,7 @@ from medp2p.errors import (
 if TYPE_CHECKING:
     from medp2p import evaluation, losses, networks, training
     from medp2p.checking import check
+    from medp2p.data.phantom import write_phantoms as phantom
     from medp2p.evaluation import evaluate
     from medp2p.io import read_regions, read_volume, write_volume
     from medp2p.io.dicom_write import write_series
@@ -54,6 +55,7 @@ __all__ = [
     "evaluation",
     "losses",
     "networks",
+    "phantom",
     "prepare",
     "read_regions",
     "read_volume",
@@ -72,6 +74,7 @@ _HOMES = {
     "check": "checking",
     "evaluate": "evaluation",
     "evaluate_run": "training",
+    "phantom": "data.phantom:write_phantoms",
     "prepare": "preparation",
     "read_regions": "io",
     "read_volume": "io",
@@ -87,7 +90,8 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        home, _, called = _HOMES[name].partition(":")
+        return getattr(import_module(f"{__name__}.{home}"), called or name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
