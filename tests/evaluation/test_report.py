@@ -1,4 +1,5 @@
 import html.parser
+import io
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medp2p.errors import FileError
 from medp2p.evaluation import Scores, compare, pictures_of, prepare_case, protocols, write_evaluation
@@ -173,6 +175,38 @@ def test_chromium_shows_report_and_comparison_without_error_or_request(tmp_path)
         assert console == []
         assert asked == []
         assert "<table" in text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; CI installs Debian's")
+def test_chromium_draws_the_table_the_plots_and_the_pictures(tmp_path):
+    scores, pictures = cases(1)
+    (tmp_path / "report.html").write_text(build_report(scores, pictures), encoding="utf-8")
+    subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,3600",
+         f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 'page.png'}",
+         (tmp_path / "report.html").as_uri()],
+        capture_output=True, timeout=180, check=True,
+    )  # fmt: skip
+    page = np.asarray(Image.open(tmp_path / "page.png").convert("RGB"), np.int16)
+    strip = np.asarray(Image.open(io.BytesIO(pictures[0].pictures[0].png)).convert("RGB"), np.int16)
+    assert drawn_at(strip, page) is not None
+    blue, orange = ((np.abs(page - colour).max(axis=2) < 8).sum() for colour in ((0, 114, 178), (213, 94, 0)))
+    assert min(blue, orange) > 100
+    table = page[300:700, 60:700].min(axis=2) < 100
+    assert 0.005 < table.mean() < 0.3
+
+
+def drawn_at(picture, page):
+    """Row and column at which a picture stands in a page pixel by pixel; None where it does not."""
+    height, width = picture.shape[:2]
+    row = picture[height // 2]
+    for top in range(page.shape[0] - height):
+        line = page[top + height // 2]
+        for left in np.flatnonzero((line[: -width or None] == row[0]).all(axis=1)):
+            if left < 100 and np.array_equal(page[top : top + height, left : left + width], picture):
+                return top, int(left)
+    return None
 
 
 @pytest.mark.slow
