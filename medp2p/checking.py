@@ -81,9 +81,10 @@ def _all(look: Callable[[Path], None], target: Path) -> Iterator[Fault]:
 
 
 def _configuration(path: Path, replaced: Sequence[str], progress: Progress | None) -> Iterator[Fault]:
-    from medp2p.config import load_config, missing_data
+    from medp2p.config import load_config, missing_data, unusable_places
 
     config = load_config(path, replaced)
+    yield from unusable_places(config)
     missing = missing_data(config)
     if missing:
         yield missing

@@ -40,8 +40,9 @@ def _order_statistics(flat: NDArray[Any], ranks: list[int]) -> list[float]:
         if high - low < _LONGEST_HISTOGRAM:
             counts = np.zeros(high - low + 1, np.int64)
             for start in range(0, flat.size, _CHUNK):
-                shifted = flat[start : start + _CHUNK].astype(np.int64) - low
-                counts += np.bincount(shifted, minlength=counts.size)
-            return [float(low + place) for place in np.searchsorted(np.cumsum(counts), ranks, side="right")]
+                part = flat[start : start + _CHUNK]
+                above = part - flat.min() if flat.dtype.kind == "u" else part.astype(np.int64) - low
+                counts += np.bincount(above.astype(np.int64), minlength=counts.size)
+            return [float(low + int(place)) for place in np.searchsorted(np.cumsum(counts), ranks, side="right")]
     ordered = np.partition(flat, ranks)
     return [float(ordered[rank]) for rank in ranks]

@@ -19,6 +19,8 @@ CORNER_TOLERANCE_MM = 1e-3
 """Two grids are one where no corner moves by more than this."""
 LARGEST_MM = 1e9
 """No scan lies a thousand kilometres away: an affine with such a number is damaged."""
+VOXEL_MM = (1e-3, 1e3)
+"""Between these lies every voxel size of a scan, from a microscope's to one slab through a whole body."""
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -279,6 +281,14 @@ def checked_affine(affine: ArrayLike) -> NDArray[np.float64]:
     if not lengths.all() or abs(np.linalg.det(matrix[:3, :3] / np.where(lengths, lengths, 1.0))) < 1e-3:
         raise GeometryError(
             None, "the affine is singular: two axes coincide, or one has no length", fix="repair the image's header"
+        )
+    if lengths.min() < VOXEL_MM[0] or lengths.max() > VOXEL_MM[1]:
+        raise GeometryError(
+            None,
+            "voxels of an impossible size",
+            found=" x ".join(f"{length:.4g}" for length in lengths) + " mm",
+            expected=f"{VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm",
+            fix="set the voxel sizes, or the unit that they are in",
         )
     return matrix
 

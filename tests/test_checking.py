@@ -61,6 +61,19 @@ def test_keys_may_be_replaced_as_in_training(heads: Path, tmp_path: Path) -> Non
     assert [fault.path for fault in medp2p.check(scan, set=["data.folder=x"])] == ["--set"]
 
 
+def test_weights_to_begin_with_and_the_store_are_looked_at_too(heads: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = configuration(tmp_path, folder=str(heads), store="file/store")
+    content = json.loads(path.read_text()) | {"training": {"start_from": "nowhere.pth"}}
+    path.write_text(json.dumps(content))
+    assert [fault.key for fault in medp2p.check(path)] == ["training.start_from", "data.store"]
+
+
+def test_a_name_that_no_file_can_have_is_a_fault(tmp_path: Path) -> None:
+    (said,) = medp2p.check(configuration(tmp_path, folder="x" * 5000))
+    assert (said.key, said.line) == ("data.folder", 1)
+
+
 def test_a_scan_is_sound_or_refused_by_its_path(heads: Path, tmp_path: Path) -> None:
     scan = next(heads.glob("*/mr.nii.gz"))
     assert medp2p.check(scan) == []

@@ -83,8 +83,10 @@ def _speaks(options: argparse.Namespace) -> bool:
 
 def _refuse_missing_data(options: argparse.Namespace) -> None:
     """Before anything heavy is loaded: a faulty configuration, or a folder without scans, is said within a second."""
-    from medp2p.config import load_config, missing_data
+    from medp2p.config import load_config, missing_data, unusable_places
 
-    fault = missing_data(load_config(options.config, options.set))
-    if fault:
-        raise ConfigError.several([fault])
+    config = load_config(options.config, options.set)
+    missing = missing_data(config)
+    faults = [*([missing] if missing else []), *unusable_places(config, resume=options.resume)]
+    if faults:
+        raise ConfigError.several(faults)

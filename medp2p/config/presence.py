@@ -25,6 +25,25 @@ def missing_data(config: Config) -> Fault | None:
     return config.fault("data.folder", cause, found=typed, expected=expected, fix=fix)
 
 
+def unusable_places(config: Config, *, resume: bool = False) -> list[Fault]:
+    """Faults of the other places: weights to begin with that are not there, a store that can be no folder.
+
+    Args:
+        config: The configuration.
+        resume: A training that goes on needs no weights to begin with.
+    """
+    start, store, faults = config.training.start_from, config.data.store, []
+    if start is not None and not resume and not start.exists():
+        fix = "name a run folder, its model file or a .pth file"
+        faults.append(config.fault("training.start_from", "there is no such file or folder", found=start, fix=fix))
+    if store is not None:
+        there = next((place for place in (store, *store.parents) if os.path.lexists(place)), store)
+        if not there.is_dir():
+            cause = "the prepared slices need a folder, and a file has its name"
+            faults.append(config.fault("data.store", cause, found=_as_typed(there), fix="name another"))
+    return faults
+
+
 def _has_cases(folder: Path) -> bool:
     try:
         with os.scandir(folder) as entries:

@@ -17,6 +17,7 @@ RESERVED_CHANNELS = ("id", "patient", "split", "allow", "regions", "body", "case
 
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONGEST_NAME = 255
 
 
 class Section(BaseModel):
@@ -77,6 +78,12 @@ def _plain(text: str) -> str:
     return text
 
 
+def _place(text: str) -> str:
+    if any(len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME for part in Path(text).parts):
+        raise RefusalError("no file can have such a long name", found=shown(text), fix="write the path of a file")
+    return _plain(text)
+
+
 def file_name(name: str) -> str:
     """The name of a file in a case folder, unchanged.
 
@@ -112,6 +119,6 @@ ChannelName = Annotated[str, AfterValidator(channel_name)]
 CaseId = Annotated[str, AfterValidator(case_id)]
 Text = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
 FileName = Annotated[str, Field(max_length=255), AfterValidator(file_name)]
-Place = Annotated[Path, BeforeValidator(lambda value: _plain(value) if isinstance(value, str) else value)]
+Place = Annotated[Path, BeforeValidator(lambda value: _place(value) if isinstance(value, str) else value)]
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

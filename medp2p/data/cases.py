@@ -1,6 +1,7 @@
 """The cases of a cohort: which files belong together, whose they are, and what is held out; no image is read here."""
 
 import logging
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -84,6 +85,8 @@ def patient_of(case_id: str, pattern: str | None) -> str | None:
 def _of_folder(config: Config) -> tuple[list[Case], list[Fault]]:
     found, faults = find_in_folder(config)
     _tell_what_lacks_masks(config, found)
+    for case in found:
+        faults += _missing(case.id, {**case.files, **_masks(case.regions, case.body)}, None)
     patients = {case.id: patient_of(case.id, config.data.patient) for case in found}
     faults += [_no_patient(config, case_id) for case_id, patient in patients.items() if patient is None]
     splits: dict[str, str] = {}
@@ -134,7 +137,10 @@ def _missing(case_id: str, files: Mapping[str, Path], place: Fault | None) -> It
     for role, path in files.items():
         if not path.exists():
             listed = f" (listed in {place.path}:{place.line})" if place and place.path and place.line else ""
-            yield fault(path, f"there is no such file{listed}", key=f"{case_id}: {role}", fix="correct the path")
+            broken = os.path.lexists(path)
+            cause = "a link to a file that is not there" if broken else f"there is no such file{listed}"
+            fix = "bring the file to where the link leads" if broken else "correct the path"
+            yield fault(path, cause, key=f"{case_id}: {role}", fix=fix)
 
 
 def _repeated(config: Config, cases: list[Case]) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from medp2p.data.loading import LoadedCase
 from medp2p.errors import Fault, fault
 from medp2p.percentiles import percentiles
 from medp2p.placement import describe_grid
-from medp2p.volume import Volume
+from medp2p.volume import Array, Volume
 
 HU_RANGE, BODY_OVERLAP = "hu_range", "body_overlap"
 """Checks that a case of a list may be allowed to fail."""
@@ -24,6 +24,8 @@ HU_HIGH = (200.0, 4000.0)
 """HU: between these lies the 99.5th percentile of a CT, since there is bone in every patient."""
 OVERLAP_REFUSED, OVERLAP_DOUBTFUL = 0.75, 0.88
 """Dice of two bodies that are one patient's reaches 0.92 to 0.97, 20 mm off it is still 0.80."""
+MASK_BESIDE = 0.1
+"""Dice with the body found in the scan: a mask of the brain reaches 0.5, one of the whole volume 0.2."""
 _PERCENT = (0.5, 99.5)
 _SAMPLES = 200_000
 """Voxels of a first look; where that is not clear every voxel is counted."""
@@ -54,8 +56,8 @@ def check_case(loaded: LoadedCase, config: Config) -> Findings:
 
     Returns:
         Faults: grids that differ, one image for two channels, values that cannot be HU or channels that were
-        exchanged, bodies that do not lie on one another, an empty mask of the body. Warnings: constant images,
-        bodies that hardly do.
+        exchanged, bodies that do not lie on one another, a mask of the body that is empty or lies beside it.
+        Warnings: constant images, bodies that hardly lie on one another.
     """
     ranges = {name: rough_range(volume) for name, volume in loaded.volumes.items()}
     constant = [name for name, (low, high) in ranges.items() if low == high and _is_constant(loaded.volumes[name])]
@@ -66,6 +68,7 @@ def check_case(loaded: LoadedCase, config: Config) -> Findings:
         for refused, text in _overlaps(loaded, config):
             faults += [refused] if refused else []
             warnings += [text] if not refused else []
+        faults += _mask_beside_body(loaded, config)
     return Findings((*faults, *not_hu), tuple(warnings))
 
 
@@ -109,6 +112,25 @@ def _empty_body(loaded: LoadedCase) -> Iterator[Fault]:
     if loaded.body is not None and not loaded.body.any():
         yield fault(
             loaded.case.body, "the mask of the body is empty", key=loaded.case.id, fix="correct it, or remove it"
+        )
+
+
+def _mask_beside_body(loaded: LoadedCase, config: Config) -> Iterator[Fault]:
+    """A mask that is turned inside out, or somebody else's: what is found as body has hardly a voxel of it."""
+    name = next((name for name in loaded.volumes if config.intensity[name].hu), next(iter(loaded.volumes)))
+    if loaded.body is None or BODY_OVERLAP in loaded.case.allow:
+        return
+    scan = loaded.volumes[name]
+    found = coarse_body(scan, hu=config.intensity[name].hu)
+    dice = overlap(found, _coarse(scan.with_voxels(loaded.body)) > 0)
+    if found.any() and dice < MASK_BESIDE:
+        yield fault(
+            loaded.case.body,
+            f"the mask does not lie on the body in {name}: is it turned inside out?",
+            key=loaded.case.id,
+            found=f"Dice {dice:.2f}",
+            expected=f"{MASK_BESIDE} at least",
+            fix="give the mask above 0 inside the body, or list the case with allow: [body_overlap]",
         )
 
 
@@ -180,8 +202,12 @@ def _apart(loaded: LoadedCase, source: str, target: str, dice: float) -> Fault:
 
 def coarse_body(scan: Volume, *, hu: bool) -> NDArray[np.bool_]:
     """The body in a scan on about every fifth millimetre of its grid."""
+    return find_body(_coarse(scan), hu=hu, smoothing_voxels=_COARSE_SMOOTHING)
+
+
+def _coarse(scan: Volume) -> Array:
+    """About every fifth millimetre of a scan, in RAS order."""
     array = scan.to_ras()
     spacing = PlaneGrid.of(scan, "axial", None).spacing_ras
     steps = (max(1, min(int(_COARSE_MM // mm), n // _FEWEST)) for mm, n in zip(spacing, array.shape, strict=True))
-    few = np.ascontiguousarray(array[tuple(slice(None, None, step) for step in steps)])
-    return find_body(few, hu=hu, smoothing_voxels=_COARSE_SMOOTHING)
+    return np.ascontiguousarray(array[tuple(slice(None, None, step) for step in steps)])

@@ -22,6 +22,8 @@ T = TypeVar("T", int, float)
 
 NORMAL_AXIS = {"axial": 2, "coronal": 1, "sagittal": 0}
 """The axis of a RAS-ordered array that a plane stands on."""
+_LARGEST_PLANE = 1 << 24
+"""Pixels of a plane beyond which resampling does not make one: two metres at half a millimetre."""
 _SAME_PLACE = 1e-3
 """Voxels: a spacing that moves no voxel of an axis by more than this is the spacing that the axis has."""
 
@@ -61,6 +63,16 @@ class PlaneGrid:
         numbers = (*self.shape_ras, *self.spacing_ras, *(self.spacing_mm or ()))
         if not all(np.isfinite(number) and number > 0 for number in numbers):
             raise GeometryError(None, "a grid without extent", found=numbers, expected="above 0", fix="correct it")
+        height, width = self.size
+        native_height, native_width = self.native_size
+        if height * width > max(_LARGEST_PLANE, native_height * native_width):
+            raise GeometryError(
+                None,
+                "its slices would be too large: is its voxel size right?",
+                found=f"{height} x {width} pixels at {self.spacing[0]:g} x {self.spacing[1]:g} mm",
+                expected=f"at most {_LARGEST_PLANE} pixels",
+                fix="correct the voxel size in the image's header",
+            )
 
     @classmethod
     def of(cls, scan: Volume, plane: str, spacing_mm: tuple[float, float] | None) -> Self:

@@ -12,6 +12,8 @@ from medp2p.percentiles import percentiles
 
 LOW, HIGH = -1.0, 1.0
 """What the low and the high end of a map become."""
+_WIDE = 1e37
+"""From here on differences of limits may be none that float32 holds."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class IntensityMap:
         values = np.asarray(voxels)
         if limits.constant:
             return np.full(values.shape, LOW, np.float32)
-        mapped = values.astype(np.result_type(values.dtype, np.float32))
+        narrow = np.float32 if max(abs(limits.low), abs(limits.high)) < _WIDE else np.float64
+        mapped = values.astype(np.result_type(values.dtype, narrow))
         mapped -= limits.low
         mapped /= limits.high - limits.low
         mapped *= HIGH - LOW

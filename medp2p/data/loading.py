@@ -16,7 +16,7 @@ from medp2p.errors import Fault, FileError, Medp2pError
 from medp2p.io import read_volume
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
-from medp2p.regions import Regions
+from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
 
 T = TypeVar("T")
@@ -95,11 +95,11 @@ def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) ->
 
 
 def _read_body(path: Path, grid: Volume | None) -> NDArray[np.bool_]:
-    mask = read_volume(path)
-    inside: NDArray[np.bool_] = mask.voxels > 0
-    if grid is None:
-        return inside
     with naming(path):
+        mask = read_volume(path)
+        inside: NDArray[np.bool_] = integer_labels(mask.voxels) > 0
+        if grid is None:
+            return inside
         return placed_on(inside, mask.affine, grid, name="mask of the body")
 
 

@@ -106,12 +106,7 @@ class ExactReader:
             raise self._cut(what, self.size, wanted)
         if self.packed:
             check_ratio(self.path, wanted, self.size, what)
-        if self.packed and wanted > max(_BOMB_BYTES, self.size * _BOMB_RATIO):
-            raise FileError(
-                self.path,
-                f"{self.size} bytes that unpack to {wanted}: taken for a decompression bomb",
-                fix="if it is a real image, store it without compression",
-            )
+            refuse_bomb(self.path, self.size, wanted)
         return count
 
     def finish(self, what: str = "voxels") -> None:
@@ -200,6 +195,20 @@ def reading(path: str | os.PathLike[str], *, packed: bool = False) -> Iterator[E
         raise FileError(path, "the file changed while it was read", fix="wait until it is written, then try again")
 
 
+def refuse_bomb(path: str | os.PathLike[str], packed_bytes: int, wanted: int) -> None:
+    """Raise where compressed data would unpack to far more than a scan could.
+
+    Raises:
+        FileError: They would.
+    """
+    if wanted > max(_BOMB_BYTES, packed_bytes * _BOMB_RATIO):
+        raise FileError(
+            path,
+            f"{packed_bytes} bytes that unpack to {wanted}: taken for a decompression bomb",
+            fix="if it is a real image, store it without compression",
+        )
+
+
 def file_size(path: str | os.PathLike[str]) -> int:
     """Bytes of a regular file.
 
@@ -257,9 +266,9 @@ def _check_magic(path: str | os.PathLike[str], raw: FileIO, *, packed: bool) -> 
     if packed and (len(start) < 4 or start[2] != 8 or start[3] & 0xE0):
         raise FileError(path, "the gzip header is damaged", fix="copy or download the file again")
     if not packed and start[:2] == b"\x1f\x8b":
-        raise FileError(
-            path, "this is a gzip file, though its name does not say so", fix=f"add .gz: {Path(path).name}.gz"
-        )
+        name = Path(path).name
+        fix = "save the image anew" if name.lower().endswith(".gz") else f"add .gz: {name}.gz"
+        raise FileError(path, "this is a gzip file, though its name or header does not say so", fix=fix)
 
 
 def _reason(error: Exception) -> str:

@@ -82,6 +82,8 @@ def _dataset_json(path: PathLike, text: str) -> tuple[Names, Groups]:
         line = getattr(error, "lineno", None)
         raise RegionError(path, "no JSON", line=line, fix="correct the text on that line") from None
     labels = content.get("labels") if isinstance(content, dict) else None
+    if labels is None:
+        raise RegionError(path, "no label table: it has no labels", fix='write {"labels": {"brain": 1}}')
     return label_names(_mapping(path, labels), path=path)
 
 
@@ -89,7 +91,7 @@ def _csv_rows(path: PathLike, text: str) -> Iterator[Row]:
     """Slicer's colour table as CSV: the columns LabelValue and Name, among others."""
     lines = text.splitlines()
     header = lines[0] if lines else ""
-    rows = csv.reader(lines, delimiter=";" if header.count(";") > header.count(",") else ",")
+    rows = _parsed(path, csv.reader(lines, delimiter=";" if header.count(";") > header.count(",") else ","))
     columns = [cell.strip().lower() for cell in next(rows, [])]
     if "labelvalue" not in columns or "name" not in columns:
         raise RegionError(
@@ -100,6 +102,13 @@ def _csv_rows(path: PathLike, text: str) -> Iterator[Row]:
         if any(cell.strip() for cell in cells):
             row = [*cells, *[""] * len(columns)]
             yield number, row[label].strip(), row[name].strip()
+
+
+def _parsed(path: PathLike, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise RegionError(path, f"no CSV: {error}", fix="save the table again as CSV UTF-8") from None
 
 
 def _table_rows(text: str) -> Iterator[Row]:

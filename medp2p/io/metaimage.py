@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.atomic import atomic_file
-from medp2p.io.exact import ExactReader, reading
+from medp2p.io.exact import ExactReader, reading, refuse_bomb
 from medp2p.io.machine import naming
 from medp2p.io.scaling import scaled
 from medp2p.io.text_header import (
@@ -18,6 +18,7 @@ from medp2p.io.text_header import (
     Affine,
     data_file,
     in_order,
+    integer,
     integers,
     lps_affine,
     numbers,
@@ -26,6 +27,7 @@ from medp2p.io.text_header import (
     three_axes,
     voxel_count,
     write_pair,
+    yes_or_no,
 )
 from medp2p.io.voxel_bytes import refuse_shear, storable, whole_bytes
 from medp2p.io.zlib_block import pack_block, unpack_block
@@ -112,10 +114,17 @@ def _checked_kind(path: PathLike, fields: Fields) -> tuple[tuple[int, int, int],
         ("binarydata", "true", ("true", "1"), "the voxels are written as text, not as binary data"),
         ("elementnumberofchannels", "1", ("1",), "colours or vectors: several numbers a voxel"),
         ("distanceunits", "mm", ("mm", "?"), "the geometry is not in millimetres"),
+        ("elementtointensityfunctionslope", "1", ("1", "1.0"), "a scaling of the values that programs do not agree on"),
+        (
+            "elementtointensityfunctionoffset",
+            "0",
+            ("0", "0.0"),
+            "a scaling of the values that programs do not agree on",
+        ),
     ):
         found = fields.get(key, default)
         if found.lower() not in allowed:
-            fix = "convert the image to one scalar volume, binary, in millimetres"
+            fix = "convert the image to one scalar volume, binary, unscaled, in millimetres"
             raise FileError(path, cause, key=key, found=found[:40], fix=fix)
     name = fields.get("elementtype", "").upper()
     if name not in _TYPES:
@@ -123,18 +132,20 @@ def _checked_kind(path: PathLike, fields: Fields) -> tuple[tuple[int, int, int],
             path, "voxels that are not one real number each", found=name[:40], expected=", ".join(_TYPES),
             fix="convert the image to one scalar volume",
         )  # fmt: skip
-    big = fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb", "false")).lower() in ("true", "1")
+    _, order = _first(path, fields, ("binarydatabyteordermsb", "elementbyteordermsb")) or ("", "false")
+    big = yes_or_no(path, "BinaryDataByteOrderMSB", order)
     sizes = integers(path, "DimSize", fields.get("dimsize", ""))
-    if integers(path, "NDims", fields.get("ndims", str(len(sizes)))) != [len(sizes)]:
+    if integer(path, "NDims", fields.get("ndims", str(len(sizes)))) != len(sizes):
         raise FileError(path, "NDims and DimSize contradict each other", fix="write the file anew from its source")
     return three_axes(path, sizes), np.dtype(_TYPES[name]).newbyteorder(">" if big else "<")
 
 
 def _affine(path: PathLike, fields: Fields) -> Affine:
     axes = len(fields["dimsize"].split())
-    matrix = _first(path, fields, ("transformmatrix", "rotation", "orientation"), "how the image lies", axes * axes)
-    origin = _first(path, fields, ("offset", "position", "origin"), "where the image lies", axes)
-    spacing = _first(path, fields, ("elementspacing", "elementsize"), "how large its voxels are", axes)
+    matrix = _numbers(path, fields, ("transformmatrix", "rotation", "orientation"), "how the image lies", axes * axes)
+    origin = _numbers(path, fields, ("offset", "position", "origin"), "where the image lies", axes)
+    sizes = ("elementspacing",) if "elementspacing" in fields else ("elementsize",)  # of a voxel itself, if both
+    spacing = _numbers(path, fields, sizes, "how large its voxels are", axes)
     if not (spacing > 0).all():
         raise GeometryError(
             path, "a voxel size of 0 or below", key="ElementSpacing", found=fields.get("elementspacing", "")[:60],
@@ -146,37 +157,47 @@ def _affine(path: PathLike, fields: Fields) -> Affine:
     return lps_affine(path, directions * spacing[:3], origin[:3])
 
 
-def _first(path: PathLike, fields: Fields, keys: tuple[str, ...], what: str, count: int) -> NDArray[np.float64]:
-    for key in keys:
-        if key in fields:
-            return numbers(path, key, fields[key], count)
-    raise GeometryError(
-        path,
-        f"the header does not say {what}",
-        expected=keys[0],
-        fix="convert the image again with a program that does",
-    )
+def _first(path: PathLike, fields: Fields, keys: tuple[str, ...]) -> tuple[str, str] | None:
+    """Key and text of a field that has several names."""
+    found = [(key, fields[key]) for key in keys if key in fields]
+    if len({text.lower() for _, text in found}) > 1:
+        raise FileError(path, "two fields that mean the same contradict each other", found=" and ".join(dict(found)),
+                        fix="keep the one that is right")  # fmt: skip
+    return found[0] if found else None
+
+
+def _numbers(path: PathLike, fields: Fields, keys: tuple[str, ...], what: str, count: int) -> NDArray[np.float64]:
+    found = _first(path, fields, keys)
+    if found is None:
+        raise GeometryError(
+            path,
+            f"the header does not say {what}",
+            expected=keys[0],
+            fix="convert the image again with a program that does",
+        )
+    return numbers(path, *found, count)
 
 
 def _voxels(
     reader: ExactReader, fields: Fields, dtype: np.dtype[Any], shape: tuple[int, int, int], begin: int
 ) -> NDArray[Any]:
-    skip = integers(reader.path, "HeaderSize", fields.get("headersize", "0"))
+    skip = integer(reader.path, "HeaderSize", fields.get("headersize") or "0")
     count = voxel_count(shape) * dtype.itemsize
-    if fields.get("compresseddata", "false").lower() not in ("true", "1"):
-        begin = begin if skip in ([], [0]) else reader.size - count if skip == [-1] else skip[0]
+    if not yes_or_no(reader.path, "CompressedData", fields.get("compresseddata", "false")):
+        begin = begin if skip == 0 else reader.size - count if skip == -1 else skip
         if not 0 <= begin <= reader.size:
             raise FileError(reader.path, "the file is cut: it is smaller than its voxels", found=f"{reader.size} bytes",
                             expected=f"{count} bytes", fix="copy or download the file again")  # fmt: skip
         reader.seek(begin)
         return read_raw(reader, dtype, shape)
-    stored = integers(reader.path, "CompressedDataSize", fields.get("compresseddatasize", str(reader.size - begin)))
+    stored = integer(reader.path, "CompressedDataSize", fields.get("compresseddatasize", str(reader.size - begin)))
     reader.seek(begin)
-    packed = reader.take(max(0, stored[0]), "voxels")
+    packed = reader.take(max(0, stored), "voxels")
     reader.finish()
     if count > len(packed) * 1032:
         raise FileError(reader.path, "the header claims more voxels than the compressed data can hold",
                         found=f"{len(packed)} bytes", expected=f"{count} bytes", fix="get the file anew")  # fmt: skip
+    refuse_bomb(reader.path, len(packed), count)
     return in_order(np.frombuffer(unpack_block(reader.path, packed, count), dtype), shape)
 
 

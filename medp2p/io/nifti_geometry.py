@@ -14,8 +14,10 @@ PathLike = str | os.PathLike[str]
 _SIZE_TOLERANCE = 0.01
 """Voxel sizes of pixdim and sform may differ by this share: both are rounded, and by different programs."""
 _QUATERNION_TOLERANCE = 1e-5
-_PLAUSIBLE_MM = (1e-4, 100.0)
-"""Voxels outside it, in a file whose unit is not millimetres, mean that the unit is wrong."""
+_PLAUSIBLE_MM = (5e-3, 100.0)
+"""Voxels outside it, in a file whose unit is not millimetres, mean that the unit is wrong: a scan of 1 x 1 x 3 mm that
+is said to be in microns has smaller ones, small animals in a scanner of their own have none."""
+_LARGEST_CODE = 5
 
 
 def geometry(path: PathLike, fields: np.void) -> tuple[Header, Affine]:
@@ -28,6 +30,7 @@ def geometry(path: PathLike, fields: np.void) -> tuple[Header, Affine]:
     Raises:
         GeometryError: No transform has a code, one is none, or they contradict each other or the voxel sizes.
     """
+    _check_codes(path, fields)
     unit = SPACE_UNITS.get(int(fields["xyzt_units"]) & 7, "unknown")
     scale = MILLIMETRES[unit]
     sform = _scaled_affine(_sform(path, fields), scale) if int(fields["sform_code"]) > 0 else None
@@ -53,6 +56,18 @@ def geometry(path: PathLike, fields: np.void) -> tuple[Header, Affine]:
         space_unit=unit,
         time_unit=TIME_UNITS.get(int(fields["xyzt_units"]) & 0x38, "unknown"),
     ), affine
+
+
+def _check_codes(path: PathLike, fields: np.void) -> None:
+    codes = {name: int(fields[f"{name}_code"]) for name in ("sform", "qform")}
+    if not all(0 <= code <= _LARGEST_CODE for code in codes.values()):
+        raise GeometryError(
+            path,
+            "a transform with a code that NIfTI does not know: programs take it or leave it as they please",
+            found=", ".join(f"{name} {code}" for name, code in codes.items()),
+            expected=f"0 to {_LARGEST_CODE}",
+            fix="set the codes with the program that wrote the file",
+        )
 
 
 def _scaled_affine(affine: Affine, scale: float) -> Affine:

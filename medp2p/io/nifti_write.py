@@ -63,7 +63,7 @@ def _write(stream: IO[bytes], head: bytes, voxels: NDArray[Any]) -> None:
 
 def _header(voxels: NDArray[Any], volume: Volume) -> bytes:
     """Every field that says something of the grid; all texts, intent, display range and timing stay empty."""
-    large = max(voxels.shape) > _LARGEST_NIFTI1_AXIS
+    large = max(voxels.shape) > _LARGEST_NIFTI1_AXIS or _is_lost_in_float32(volume)
     fields = np.zeros((), NIFTI2 if large else NIFTI1)
     header = _transforms(volume)
     unit = MILLIMETRES.get(header.space_unit, 1.0)
@@ -86,6 +86,12 @@ def _header(voxels: NDArray[Any], volume: Volume) -> bytes:
         fields["quatern"], fields["qoffset"] = quaternion, qform[:3, 3] / unit
         fields["pixdim"][:4] = [handedness, *(np.linalg.norm(qform[:3, :3], axis=0) / unit)]
     return fields.tobytes() + bytes(4)
+
+
+def _is_lost_in_float32(volume: Volume) -> bool:
+    """Whether the numbers of NIfTI-1 are too short for the grid: dozens of metres from the origin they are."""
+    rounded = volume.affine.astype(np.float32)
+    return corner_distance_mm(volume.shape, rounded, volume.affine) > CORNER_TOLERANCE_MM / 2
 
 
 def _transforms(volume: Volume) -> Header:

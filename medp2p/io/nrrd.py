@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medp2p.errors import FileError
 from medp2p.io.atomic import atomic_file
-from medp2p.io.exact import ExactReader, reading
+from medp2p.io.exact import ExactReader, reading, refuse_bomb
 from medp2p.io.gzip_stream import packing
 from medp2p.io.machine import naming
 from medp2p.io.nrrd_header import TYPES, NrrdHeader, nrrd_directions, read_header
@@ -98,6 +98,7 @@ def _voxels(reader: ExactReader, header: NrrdHeader, begin: int) -> NDArray[Any]
 
 def _bzip2(reader: ExactReader, header: NrrdHeader, count: int) -> NDArray[Any]:
     packed = reader.take(reader.size - reader.position, "voxels")
+    refuse_bomb(reader.path, len(packed), count)
     stream = bz2.BZ2Decompressor()
     try:
         content = stream.decompress(packed, count + 1)

@@ -36,6 +36,13 @@ _TO_LPS = {
 _TO_LPS |= {"lps": _TO_LPS["left-posterior-superior"], "ras": _TO_LPS["right-anterior-superior"]}
 _TO_LPS |= {"las": _TO_LPS["left-anterior-superior"]}
 _VECTOR = re.compile(r"\(([^()]*)\)|(none)")
+_VECTORS = re.compile(rf"\s*((?:{_VECTOR.pattern})\s*)+")
+_OTHER_NAMES = {
+    "datafile": "data file",
+    "lineskip": "line skip",
+    "byteskip": "byte skip",
+    "spaceorigin": "space origin",
+}
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def read_header(reader: ExactReader) -> NrrdHeader:
         affine=lps_affine(path, columns, origin),
         dtype=_dtype(path, fields),
         encoding=_encoding(path, fields),
-        data_file=fields.get("data file", fields.get("datafile")),
+        data_file=fields.get("data file"),
         skip=_skip(path, fields),
         pairs=pairs,
         end=end,
@@ -132,11 +139,17 @@ def _lines(reader: ExactReader) -> tuple[dict[str, str], dict[str, str], int]:
                 reader.path, "a line of the header that is none", found=line[:20], fix="copy the file again"
             )
         key, kind, value = found.groups()
-        into, key = (pairs, key) if kind == "=" else (fields, key.strip().lower())
+        into, key = (pairs, key) if kind == "=" else (fields, _field_name(key))
         if key in into:
             raise FileError(reader.path, "a field stands twice in the header", key=key[:40], fix="keep one of them")
         into[key] = value.strip()
     return fields, pairs, blank.end() if blank else reader.size
+
+
+def _field_name(written: str) -> str:
+    """The one name of a field that may be written in several ways."""
+    name = written.strip().lower()
+    return _OTHER_NAMES.get(name, name)
 
 
 def _field(path: PathLike, fields: dict[str, str], key: str) -> str:
@@ -166,6 +179,9 @@ def _vectors(path: PathLike, fields: dict[str, str], count: int) -> list[Affine 
         raise GeometryError(
             path, "the header does not say how the image lies", expected="space directions", fix="convert it again"
         )
+    if not _VECTORS.fullmatch(fields["space directions"]):
+        raise FileError(path, "the header holds no such numbers", key="space directions",
+                        found=fields["space directions"][:60], fix="write the file anew from its source")  # fmt: skip
     found = [
         None if none else numbers(path, "space directions", inside.replace(",", " "), 3)
         for inside, none in _VECTOR.findall(fields["space directions"])
@@ -207,8 +223,8 @@ def _encoding(path: PathLike, fields: dict[str, str]) -> str:
 
 
 def _skip(path: PathLike, fields: dict[str, str]) -> int:
-    lines = integers(path, "line skip", fields.get("line skip", fields.get("lineskip", "0")))
-    skip = integers(path, "byte skip", fields.get("byte skip", fields.get("byteskip", "0")))
+    lines = integers(path, "line skip", fields.get("line skip", "0"))
+    skip = integers(path, "byte skip", fields.get("byte skip", "0"))
     if lines != [0] or len(skip) != 1 or skip[0] < -1:
         raise FileError(path, "line skip or byte skip of a kind that is not read", fix="save the image again")
     return skip[0]

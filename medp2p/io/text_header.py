@@ -19,6 +19,8 @@ Affine = NDArray[np.float64]
 LPS_TO_RAS: Affine = np.diag([-1.0, -1.0, 1.0, 1.0])
 LARGEST_HEADER_BYTES = 4_000_000
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+.0-9eE]+")  # float() takes more: 1_0, nan, digits of other scripts
+_NO, _YES = ("false", "0"), ("true", "1")
 
 
 def numbers(path: PathLike, key: str, text: str, count: int | None = None) -> NDArray[np.float64]:
@@ -28,7 +30,7 @@ def numbers(path: PathLike, key: str, text: str, count: int | None = None) -> ND
         FileError: Something else, or another number of them.
     """
     try:
-        values = np.array([float(word) for word in text.split()], np.float64)
+        values = np.array([float(word if _NUMBER.fullmatch(word) else "") for word in text.split()], np.float64)
     except ValueError:
         values = np.array([np.nan])
     if not np.isfinite(values).all() or (count is not None and len(values) != count):
@@ -52,6 +54,31 @@ def integers(path: PathLike, key: str, text: str) -> list[int]:
     if not all(_INTEGER.fullmatch(word) for word in text.split()):
         raise FileError(path, "no whole numbers", key=key, found=text[:60], fix="write the file anew from its source")
     return [int(word) for word in text.split()]
+
+
+def integer(path: PathLike, key: str, text: str) -> int:
+    """One whole number.
+
+    Raises:
+        FileError: Something else, or not one.
+    """
+    found = integers(path, key, text)
+    if len(found) != 1:
+        raise FileError(path, "no whole number", key=key, found=text[:60], fix="write the file anew from its source")
+    return found[0]
+
+
+def yes_or_no(path: PathLike, key: str, text: str) -> bool:
+    """A word that is true or false.
+
+    Raises:
+        FileError: Something else.
+    """
+    word = text.lower()
+    if word not in (*_YES, *_NO):
+        raise FileError(path, "neither true nor false", key=key, found=text[:60],
+                        fix="write the file anew from its source")  # fmt: skip
+    return word in _YES
 
 
 def lps_affine(path: PathLike, columns: NDArray[np.float64], origin: Sequence[float] | NDArray[np.float64]) -> Affine:
@@ -81,7 +108,7 @@ def data_file(path: PathLike, name: str) -> Path:
     Raises:
         FileError: The name leads to another folder, or stands for several files.
     """
-    folder, bare = Path(path).parent, name.strip()
+    folder, bare = Path(path).parent, name.strip().removeprefix("./")
     if not bare or bare in (".", "..") or re.search(r"[/\\%\0]", bare) or bare.upper().split()[0] == "LIST":
         raise FileError(
             path,

@@ -112,10 +112,10 @@ def take_up(
         generator.load_state_dict(state["generator"])
         discriminator.load_state_dict(state["discriminator"])
         update.load_state_dict(state["update"])
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
             folder / CHECKPOINT_FILE,
             "the saved state does not fit the networks",
-            found=str(error).splitlines()[0][:120],
+            found=(str(error).splitlines() or [type(error).__name__])[0][:120],
             fix="train anew with --overwrite",
         ) from None

@@ -1,12 +1,12 @@
 """`last.pt`: everything that training needs to go on as if it had never stopped."""
 
-import pickle
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from medp2p.errors import ModelError
 from medp2p.io.atomic import atomic_file
@@ -34,10 +34,12 @@ class Progressed:
         scores: What that validation found, by column of the history.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     epoch: int = 1
-    step: int = 0
+    step: Annotated[int, Field(ge=0)] = 0
     sums: dict[str, float] = field(default_factory=dict)
-    samples: int = 0
+    samples: Annotated[int, Field(ge=0)] = 0
     seconds: float = 0.0
     best: float | None = None
     best_epoch: int | None = None
@@ -71,12 +73,25 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Any], Progressed]:
         if damaged:
             raise ModelError(path, "the saved state is damaged", found="a wrong checksum", fix=_FIX)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        if isinstance(error, ModelError):
-            raise
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged archive makes zipfile, pickle and torch stumble over
         raise ModelError(path, "the saved state cannot be read", found=type(error).__name__, fix=_FIX) from None
     if not isinstance(state, dict) or state.get("version") != CHECKPOINT_VERSION:
         found = state.get("version") if isinstance(state, dict) else None
         raise ModelError(path, "a saved state of another version", found=found, expected=CHECKPOINT_VERSION,
                          fix="go on with the medp2p that wrote it")  # fmt: skip
-    return state, Progressed(**state.pop("progressed"))
+    return state, _progressed(path, state.pop("progressed", None))
+
+
+def _progressed(path: Path, values: object) -> Progressed:
+    """Where the training stood, if that is what the values say."""
+    try:
+        progressed = TypeAdapter(Progressed).validate_python(values)
+    except ValidationError as error:
+        found = ".".join(map(str, error.errors()[0]["loc"])) or type(values).__name__
+        raise ModelError(path, "the saved state does not say where training stood", found=found, fix=_FIX) from None
+    if len(progressed.history) != progressed.epoch - 1:
+        found = f"epoch {progressed.epoch} after {len(progressed.history)} finished ones"
+        raise ModelError(path, "the saved state contradicts itself", found=found, fix=_FIX)
+    return progressed

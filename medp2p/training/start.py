@@ -32,7 +32,7 @@ def start_from(place: Path, generator: nn.Module, discriminator: nn.Module) -> N
         state, _ = load_checkpoint(checkpoint)
         try:
             discriminator.load_state_dict(state["discriminator"])
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, TypeError) as error:
             raise ModelError(
                 checkpoint,
                 "the discriminator to start from is another than the configuration's",

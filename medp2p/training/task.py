@@ -8,7 +8,9 @@ from os import PathLike
 from pathlib import Path
 from shlex import quote
 
-from medp2p.config import Config, load_config, missing_data
+from torch import nn
+
+from medp2p.config import Config, load_config, missing_data, unusable_places
 from medp2p.data.cohort import Cohort, label_table, prepare_cohort
 from medp2p.data.slices import SliceLoader
 from medp2p.device import describe_device, resolve_precision
@@ -81,8 +83,9 @@ def train(
     """
     loaded = load_config(config, set)
     missing = missing_data(loaded)
-    if missing:
-        raise ConfigError.several([missing])
+    faults = [*([missing] if missing else []), *unusable_places(loaded, resume=resume)]
+    if faults:
+        raise ConfigError.several(faults)
     folder = Path("runs", Path(config).stem) if run is None else Path(run)
     refuse_run_folder(folder, resume=resume, overwrite=overwrite)
     engine = Engine(device, devices, nodes)
@@ -91,13 +94,18 @@ def train(
         store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
         cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
         goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()
+        generator, discriminator = build_networks(loaded)
+        loader = build_loader(loaded, cohort, engine)
         if goes_on:
             refuse_other_work(folder, loaded, cohort)
-        elif engine.is_main:
+        elif loaded.training.start_from is not None:  # which may be the very run that goes
+            start_from(loaded.training.start_from, generator, discriminator)
+        if engine.is_main and not goes_on:
             empty_run_folder(folder)
         engine.barrier()
         with run_log(folder / LOG if engine.is_main else Path(os.devnull)) as log:
-            _run(folder, loaded, cohort, engine, log, goes_on, profile, progress, stop, refuse_lost)
+            parts = (generator, discriminator, loader)
+            _run(folder, loaded, cohort, parts, engine, log, goes_on, profile, progress, stop, refuse_lost)
     return Run(folder)
 
 
@@ -109,6 +117,7 @@ def _run(
     folder: Path,
     config: Config,
     cohort: Cohort,
+    parts: tuple[nn.Module, nn.Module, SliceLoader],
     engine: Engine,
     log: RunLog,
     goes_on: bool,
@@ -118,14 +127,11 @@ def _run(
     refuse_lost: Callable[[], None],
 ) -> None:
     training = config.training
-    generator, discriminator = build_networks(config)
+    generator, discriminator, loader = parts
     state, progressed = load_checkpoint(folder / CHECKPOINT_FILE) if goes_on else ({}, Progressed())
     update = build_update(config, engine, generator, discriminator)
     if goes_on:
         take_up(folder, generator, discriminator, update, state)
-    elif training.start_from is not None:
-        start_from(training.start_from, generator, discriminator)
-    loader = build_loader(config, cohort, engine)
     precision = resolve_precision(training.precision, engine.device)
     description = describe(config, limits=cohort.target_limits(), precision=precision)
     validation = Validation(

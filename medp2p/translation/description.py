@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -12,7 +13,8 @@ SCHEMA_VERSION = 1
 """Rises when an older medp2p could misread a newer model file."""
 
 Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
-Spacing = Annotated[float, Field(gt=0, le=100)]
+_INT16 = (-32768, 32767)
+Spacing = Annotated[float, Field(ge=0.01, le=100)]
 
 
 class _Part(BaseModel):
@@ -45,6 +47,17 @@ class ChannelMap(_Part):
     hu: bool
     limits: tuple[float, float] | None = None
 
+    @model_validator(mode="after")
+    def _opens_upwards(self) -> Self:
+        inside = self.kind == "window" or (self.low >= 0 and self.high <= 100)
+        if not (self.low < self.high and inside):
+            raise ValueError(f"low {self.low} and high {self.high} are no {self.kind}")
+        if self.hu and not (self.kind == "window" and _INT16[0] <= self.low and self.high <= _INT16[1]):
+            raise ValueError("HU outside a window that int16 can hold")
+        if self.limits is not None and not self.limits[0] <= self.limits[1]:
+            raise ValueError("limits that run downwards")
+        return self
+
 
 class Description(_Part):
     """All that translating needs beside the weights.
@@ -71,7 +84,14 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _every_channel_has_a_map(self) -> Self:
-        missing = [name for name in (*self.sources, *self.targets) if name not in self.intensity]
+        channels = (*self.sources, *self.targets)
+        if len(set(channels)) < len(channels):
+            raise ValueError("a channel stands twice")
+        if not set(self.sources) <= set(self.files):
+            raise ValueError("a source without a file name")
+        if any(_leads_out(file) for file in self.files.values()):
+            raise ValueError("a file name that leads out of a case folder")
+        missing = [name for name in channels if name not in self.intensity]
         if missing:
             raise ValueError(f"no intensity map for {', '.join(missing)}")
         undone = [
@@ -107,6 +127,11 @@ class Description(_Part):
                 found=f"{'.'.join(map(str, first['loc'])) or 'the text'}: {first['msg']}",
                 fix="take a model that medp2p wrote, or a newer medp2p",
             ) from None
+
+
+def _leads_out(file: str) -> bool:
+    path = PurePosixPath(file)
+    return not path.name or path.is_absolute() or ".." in path.parts or bool({"\\", "\0", ":"} & set(file))
 
 
 def text_sha256(text: str) -> str:

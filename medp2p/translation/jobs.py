@@ -137,7 +137,7 @@ def _case_files(folder: Path, description: Description) -> dict[str, Path]:
             candidates = [folder / f"{pattern[:-2]}{extension}" for extension in IMAGE_EXTENSIONS]
         else:
             candidates = [folder / pattern]
-        there = [path for path in candidates if path.is_file()]
+        there = [path for path in candidates if path.is_file() or path.is_symlink()]  # broken links are told later
         if len(there) > 1:
             raise FileError(folder, f"several files for channel {name}", found=", ".join(p.name for p in there),
                             fix="keep one of them")  # fmt: skip

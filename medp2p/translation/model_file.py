@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ def _checked_header(path: Path, content: Any, data_start: int, size: int) -> Mod
     metadata = content.pop("__metadata__", None) if isinstance(content, dict) else None
     if not isinstance(metadata, dict) or not isinstance(version := metadata.get("schema_version"), str):
         raise _no_model(path, "no schema_version")
-    if not version.isdecimal() or int(version) != SCHEMA_VERSION:
+    if version != str(SCHEMA_VERSION):
         raise ModelError(
             path,
             "a model of another schema version",
@@ -135,7 +136,7 @@ def _checked_header(path: Path, content: Any, data_start: int, size: int) -> Mod
     wanted = ("description", "description_sha256", "sha256")
     if not all(isinstance(metadata.get(name), str) for name in wanted):
         raise _no_model(path, f"no {', '.join(wanted)}")
-    if text_sha256(metadata["description"]) != metadata["description_sha256"]:
+    if not metadata["description"].isascii() or text_sha256(metadata["description"]) != metadata["description_sha256"]:
         raise ModelError(path, "the description does not fit its hash: the file was changed", fix=_ASK_AGAIN)
     return ModelHeader(
         description=Description.from_text(metadata["description"], path),
@@ -150,14 +151,19 @@ def _checked_tensors(path: Path, content: dict[str, Any], bytes_there: int) -> d
     tensors = {}
     for name, entry in content.items():
         try:
-            kind, shape, (start, end) = entry["dtype"], tuple(map(int, entry["shape"])), map(int, entry["data_offsets"])
+            kind, shape, (start, end) = (
+                entry["dtype"],
+                tuple(map(index, entry["shape"])),
+                map(index, entry["data_offsets"]),
+            )
+            known = kind in _ITEM_BYTES
         except (KeyError, TypeError, ValueError):
             raise _no_model(path, "a tensor without type, shape or place") from None
         elements = 1
         for length in shape:
             elements *= length
         if (
-            kind not in _ITEM_BYTES
+            not known
             or min((0, *shape)) < 0
             or end - start != elements * _ITEM_BYTES[kind]
             or start % 8 % _ITEM_BYTES[kind]

@@ -9,7 +9,7 @@ from typing import Any
 from medp2p.errors import OutputExistsError
 from medp2p.io import read_volume, write_volume
 from medp2p.io.atomic import check_output, sweep_stale, write_bytes, write_json
-from medp2p.io.machine import file_error, memory_error
+from medp2p.io.machine import file_error, memory_error, naming
 from medp2p.io.temporary import identity_of
 from medp2p.translation.jobs import Job, json_beside
 from medp2p.translation.outputs import (
@@ -60,7 +60,8 @@ def translate_job(
         say = partial(_say, translator, {name: volume.content_sha256() for name, volume in sources.items()})
         old = [] if overwrite else _finished(job, say)
         missing = {name: path for name, path in job.outputs.items() if path not in old}
-        predicted = translator.translate_all(sources, progress=progress) if missing else {}
+        with naming(next(iter(job.sources.values()))):
+            predicted = translator.translate_all(sources, progress=progress) if missing else {}
         for name, path in missing.items():
             _write(job, path, predicted[name], say(name, predicted[name]), overwrite=overwrite,
                    keep_identity=keep_identity, series=series)  # fmt: skip

@@ -54,6 +54,14 @@ def test_hidden_folders_and_files_beside_the_cases_count_as_nothing(tmp_path, ca
     assert not caplog.records
 
 
+def test_a_link_to_a_file_that_is_gone_is_a_fault_of_its_case(tmp_path):
+    lay_out(tmp_path, "S01", "S02", "S03")
+    (tmp_path / "S02" / "mr.nii.gz").unlink()
+    (tmp_path / "S02" / "mr.nii.gz").symlink_to("../store/gone.nii.gz")
+    (said,) = faults_of(config_of(tmp_path))
+    assert said.startswith(f"{tmp_path / 'S02' / 'mr.nii.gz'}: S02: mr: a link to a file that is not there")
+
+
 def test_a_sub_folder_with_none_of_the_files_is_passed_over_and_named(tmp_path, caplog):
     lay_out(tmp_path, "S01", "S02", "S03")
     (tmp_path / "my notes").mkdir()

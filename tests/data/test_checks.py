@@ -107,6 +107,14 @@ def test_an_empty_mask_of_the_body_is_refused():
     assert "the mask of the body is empty" in one_fault(body=np.zeros((28, 28, 8), bool))
 
 
+def test_a_mask_that_is_turned_inside_out_is_refused_unless_allowed():
+    inside = head()["ct"] > -500
+    assert found(body=inside).faults == ()
+    assert found(body=np.ones_like(inside)).faults == ()
+    assert "ct: is it turned inside out? (found Dice 0.0" in one_fault(body=~inside)
+    assert found(body=~inside, allow=["body_overlap"]).faults == ()
+
+
 @pytest.mark.parametrize(
     ("low", "high", "possible"),
     [(-1004, 1500, True), (-500, 1500, False), (-501, 200, True), (-501, 199.9, False), (-1024, 4000.5, False)],

@@ -8,6 +8,7 @@ import medp2p.data.cohort
 import medp2p.data.transforms
 from medp2p.data.cohort import check_cohort, prepare_cohort
 from medp2p.errors import ConfigError, Medp2pError
+from medp2p.io import read_volume, write_volume
 
 from .configs import config_of
 from .scans_on_disk import SHAPE, head, write_case, write_cohort
@@ -105,6 +106,13 @@ def test_every_fault_of_every_case_is_told_at_once_and_nothing_is_trained_on(coh
     for number, cause in ((1, "ct cannot be in HU"), (3, "lies on another grid"), (4, "label 9 has no name")):
         assert any(f"S0{number}" in message and cause in message for message in messages)
     assert any("S02" in message and "body.nii.gz" in message for message in messages)
+
+
+def test_a_mask_of_the_body_with_fractions_is_refused(cohort):
+    body = read_volume(cohort / "S02" / "body.nii.gz")
+    write_volume(body.with_voxels(body.voxels * np.float32(0.5)), cohort / "S02" / "body.nii.gz", overwrite=True)
+    (message,) = faults_of(masked(cohort))
+    assert "body.nii.gz: labels that are no labels (found 0.5" in message
 
 
 def test_one_image_in_two_splits_is_refused_whatever_its_file_is_called(cohort, tmp_path):

@@ -132,6 +132,7 @@ def test_the_inverse_mapping_comes_after_resampling_and_may_round_to_integers():
         ((4, 4, 0), (1.0, 1.0, 1.0), "axial", None),
         ((4, 4, 4), (1.0, float("nan"), 1.0), "axial", None),
         ((4, 4, 4), (1.0, 1.0, 1.0), "axial", (0.0, 1.0)),
+        ((64, 64, 4), (900.0, 900.0, 1.0), "axial", (1.0, 1.0)),
     ],
 )
 def test_a_grid_that_cannot_be_is_refused(shape, spacing, plane, target):

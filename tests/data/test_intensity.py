@@ -37,6 +37,13 @@ def test_what_a_network_sees_is_finite_and_within_minus_one_and_one(values):
     assert np.abs(mapped).max() <= 1.0
 
 
+def test_limits_whose_difference_no_float32_holds_are_mapped_too():
+    voxels = np.array([-3e38, 0.0, 3e38], np.float32)
+    mapped = MR.forward(voxels, Limits(-3e38, 3e38))
+    assert mapped.dtype == np.float32
+    assert mapped.tolist() == [-1.0, 0.0, 1.0]
+
+
 def test_values_beyond_the_window_are_clipped_to_its_ends():
     assert CT.forward(np.array([-3024, 30000]), CT.fit(np.zeros(1))).tolist() == [-1.0, 1.0]
 

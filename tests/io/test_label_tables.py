@@ -115,7 +115,9 @@ def test_both_directions_mean_the_same_regions(names: dict[int, str]) -> None:
         ("a.csv", "LabelValue,Name\n1,bone\nx,lung\n", "a.csv:3: no label"),
         ("a.json", "{", "a.json:1: no JSON"),
         ("a.json", '{"labels": {"a": 1, "a": 2}}', "twice"),
-        ("a.json", '{"numTraining": 3}', "no mapping"),
+        ("a.json", '{"numTraining": 3}', "has no labels"),
+        ("a.json", '{"labels": [1]}', "no mapping"),
+        ("a.csv", "LabelValue,Name\n" + "x" * 200_000 + ",bone\n", "no CSV: field larger"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path, name: str, text: str, cause: str) -> None:

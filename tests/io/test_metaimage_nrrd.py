@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import zlib
 from collections.abc import Callable
 from itertools import permutations, product
 from pathlib import Path
@@ -114,6 +115,7 @@ DATA = np.arange(24, dtype="<i2").tobytes()
         {"endian": "big", "data": np.arange(24, dtype=">i2").tobytes()},
         {"byte_skip": "3", "data": b"abc" + DATA},
         {"byte_skip": "-1", "data": b"abc" + DATA},
+        {"byteskip": "3", "data": b"abc" + DATA},
         {"dimension": "4", "sizes": "1 2 3 4", "space_directions": "none (1,0,0) (0,2,0) (0,0,3)"},
         {"dimension": "4", "sizes": "2 3 4 1", "space_directions": "(1,0,0) (0,2,0) (0,0,3) none"},
     ],
@@ -192,6 +194,31 @@ REFUSED: dict[str, tuple[Callable[..., Path], dict, str]] = {
     "mha_compressed": (mha, {"CompressedData": "True"}, "damaged|claims"),
     "mha_size": (mha, {"CompressedData": "True", "CompressedDataSize": "-4"}, ""),
     "mha_metres": (mha, {"DistanceUnits": "m"}, "millimetres"),
+    "mha_no_size": (mha, {"CompressedData": "True", "CompressedDataSize": ""}, "no whole number"),
+    "mha_two_sizes": (mha, {"CompressedData": "True", "CompressedDataSize": "3 4"}, "no whole number"),
+    "mha_two_skips": (mha, {"HeaderSize": "3 4"}, "no whole number"),
+    "mha_underscore": (mha, {"ElementSpacing": "1_0 2 3"}, "no such numbers"),
+    "mha_two_origins": (mha, {"Position": "50 6 7"}, "contradict"),
+    "mha_two_directions": (mha, {"Orientation": "0 1 0 1 0 0 0 0 1"}, "contradict"),
+    "mha_two_orders": (mha, {"ElementByteOrderMSB": "True"}, "contradict"),
+    "mha_order": (mha, {"BinaryDataByteOrderMSB": "perhaps"}, "neither true nor false"),
+    "mha_packed": (mha, {"CompressedData": "perhaps"}, "neither true nor false"),
+    "mha_scaled": (mha, {"ElementToIntensityFunctionSlope": "2"}, "do not agree"),
+    "mha_tiny_voxels": (mha, {"ElementSpacing": "1e-6 1e-6 1e-6"}, "impossible size"),
+    "mha_huge_voxels": (mha, {"ElementSpacing": "1e5 1e5 1e5"}, "impossible size"),
+    "mha_bomb": (
+        mha,
+        {"CompressedData": "True", "DimSize": "9999 9999 9", "data": zlib.compress(bytes(2_000_000), 9)},
+        "compressed data can hold|bomb",
+    ),
+    "bzip_bomb": (
+        nrrd,
+        {"encoding": "bzip2", "sizes": "9999 9999 9", "data": bz2.compress(bytes(9_000_000))},
+        "bomb",
+    ),
+    "between_directions": (nrrd, {"space_directions": "or (1,0,0) so (0,2,0) (0,0,3)"}, "no such numbers"),
+    "two_skips": (nrrd, {"byte_skip": "3", "byteskip": "0", "data": b"abc" + DATA}, "twice"),
+    "two_data_files": (nrrd, {"data_file": "a.raw", "datafile": "b.raw"}, "twice"),
 }
 
 
@@ -210,6 +237,18 @@ def test_damaged_compressed_voxels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mha").write_bytes(content)
     with pytest.raises(FileError, match="damaged"):
         read_volume(tmp_path / "a.mha")
+
+
+def test_a_data_file_in_the_same_folder_may_be_written_as_such(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(DATA)
+    assert read_volume(nrrd(tmp_path / "a.nhdr", b"", data_file="./a.raw")).shape == (2, 3, 4)
+
+
+def test_far_from_the_origin_a_grid_is_kept_where_short_numbers_would_lose_it(tmp_path: Path) -> None:
+    far = read_volume(mha(tmp_path / "a.mha", Offset="123456.789 6 7"))
+    write_volume(far, tmp_path / "a.nii.gz")
+    assert read_volume(tmp_path / "a.nii.gz").same_grid(far)
+    assert np.abs(nib.load(tmp_path / "a.nii.gz").affine - far.affine).max() < 1e-3
 
 
 def test_a_link_to_data_elsewhere_is_refused(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ PLAIN: dict[str, tuple[bytes, str]] = {
     "quaternion_nan": (patched(quatern=NAN), "no rotation"),
     "qoffset_inf": (patched(qoffset=INF, sform_code=0), "no rotation"),
     "unit_metre": (patched(xyzt_units=1), "meters.*impossible size"),
+    "unit_micron": (patched(xyzt_units=3), "microns.*impossible size"),
+    "voxels_tiny": (patched(pixdim=1e-6, srow=srow(np.diag([1e-6] * 3)), qform_code=0), "impossible size"),
+    "voxels_huge": (patched(pixdim=1e5, srow=srow(np.diag([1e5] * 3)), qform_code=0), "impossible size"),
+    "sform_code": (patched(sform_code=99), "code that NIfTI does not know.*sform 99"),
+    "qform_code": (patched(qform_code=-1), "code that NIfTI does not know.*qform -1"),
     "magic_of_other_version": (patched(magic=b"n+2"), "magic|NIfTI"),
 }
 PACKED: dict[str, tuple[bytes, str]] = {

@@ -7,7 +7,7 @@ import torch
 from medp2p.errors import ModelError
 from medp2p.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
 
-PROGRESSED = Progressed(epoch=3, step=7, sums={"loss_g": 1.5}, samples=28, best=40.25, best_epoch=2,
+PROGRESSED = Progressed(epoch=2, step=7, sums={"loss_g": 1.5}, samples=28, best=40.25, best_epoch=1,
                         history=[{"epoch": 1.0, "body_mae": None}])  # fmt: skip
 
 
@@ -39,6 +39,17 @@ def test_what_is_no_state_is_refused(tmp_path, content: bytes) -> None:
     path = tmp_path / "last.pt"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="cannot be read"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "progressed",
+    [None, [1], {"epoch": "abc"}, {"epoch": 3}, {"epoch": 1, "step": -1}, {"epoch": 1, "mind": 2}, {"history": None}],
+)
+def test_a_state_that_does_not_say_where_training_stood_is_refused(tmp_path, progressed: object) -> None:
+    path = tmp_path / "last.pt"
+    torch.save({"version": 1, "progressed": progressed}, path)
+    with pytest.raises(ModelError, match=r"where training stood|contradicts itself"):
         load_checkpoint(path)
 
 

@@ -1,13 +1,14 @@
 """Training as a whole: what a run folder holds, and that stopping and going on changes nothing."""
 
 import logging
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from medp2p.errors import ConfigError, OutputExistsError, TrainingError
+from medp2p.errors import ConfigError, ModelError, OutputExistsError, TrainingError
 from medp2p.training import Run, train
 from medp2p.training.interruption import Interrupted
 from medp2p.translation import Translator
@@ -78,6 +79,16 @@ def test_more_epochs_go_on_as_if_they_had_been_asked_for_at_once(config, tmp_pat
 def test_a_run_is_not_trained_over(config, straight) -> None:
     with pytest.raises(OutputExistsError, match="--resume"):
         train(config, run=straight.folder, device="cpu")
+
+
+@pytest.mark.parametrize("start", ["nowhere", "config.yaml", "."])
+def test_weights_to_begin_with_that_are_none_leave_an_older_run_as_it_was(config, straight, tmp_path, start) -> None:
+    run = shutil.copytree(straight.folder, tmp_path / "run")
+    (tmp_path / "config.yaml").write_text("data: none")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises((ConfigError, ModelError)):
+        train(config, run=run, overwrite=True, device="cpu", set=[f"training.start_from={tmp_path / start}"])
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_another_network_is_refused_by_its_key(config, straight) -> None:

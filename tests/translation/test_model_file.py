@@ -88,6 +88,69 @@ def test_what_is_no_model_is_refused(tmp_path, raw: bytes) -> None:
         read_header(path)
 
 
+def described_as(path: Path, text: str) -> None:
+    """A description that fits its hash, as somebody would write it who means harm."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    rewrite(path, lambda header: header["__metadata__"].update(description=text, description_sha256=digest))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"intensity": {"mr": {"kind": "percentile", "low": -1.0, "high": 500.0, "hu": False}}},
+        {"intensity": {"ct": {"kind": "window", "low": 5.0, "high": 5.0, "hu": True}}},
+        {"intensity": {"ct": {"kind": "window", "low": -1e6, "high": 1e6, "hu": True}}},
+        {"intensity": {"mr": {"kind": "percentile", "low": 0.5, "high": 99.5, "hu": True}}},
+        {"intensity": {"ct": {"kind": "window", "low": -1.0, "high": 1.0, "hu": True, "limits": [5.0, 1.0]}}},
+        {"sources": ["mr", "mr"]},
+        {"targets": ["mr"]},
+        {"files": {"mr": "/etc/passwd", "ct": "ct.nii.gz"}},
+        {"files": {"mr": "../../mr.nii.gz", "ct": "ct.nii.gz"}},
+        {"files": {"ct": "ct.nii.gz"}},
+        {"preparation": {"plane": "axial", "spacing_mm": [1e-9, 1e-9], "context_slices": 0}},
+    ],
+)
+def test_a_description_that_no_training_writes_is_refused_although_its_hash_fits(model, change: dict) -> None:
+    text = json.loads(header_of(model)[0]["__metadata__"]["description"])
+    for key, value in change.items():
+        text[key] = {**text[key], **value} if key == "intensity" else value
+    described_as(model, json.dumps(text))
+    with pytest.raises(ModelError, match="description of the model cannot be used"):
+        read_header(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [-1, -8]},
+        {"shape": "abc"},
+        {"shape": [float("inf")]},
+        {"shape": [2**62] * 50},
+        {"dtype": ["F32"]},
+        {"dtype": None},
+        {"data_offsets": ["0", "4"]},
+        {"data_offsets": [0, 4, 8]},
+    ],
+)
+def test_tensors_that_cannot_be_are_refused(model, change: dict) -> None:
+    rewrite(model, lambda header: next(entry for name, entry in header.items() if name[0] != "_").update(change))
+    with pytest.raises(ModelError, match="no model of medp2p"):
+        read_header(model)
+
+
+@pytest.mark.parametrize("version", ["9" * 9000, " 1", "1.0", "\uff11", "-1"])
+def test_a_version_is_one_word(model, version: str) -> None:
+    rewrite(model, lambda header: header["__metadata__"].update(schema_version=version))
+    with pytest.raises(ModelError, match="another schema version"):
+        read_header(model)
+
+
+def test_letters_that_no_text_has_are_refused(model) -> None:
+    described_as(model, "\ud800")
+    with pytest.raises(ModelError, match="does not fit its hash"):
+        read_header(model)
+
+
 def test_sizes_are_bounded_before_anything_is_built(model) -> None:
     def grow(header: dict) -> None:
         text = json.loads(header["__metadata__"]["description"])
