@@ -99,9 +99,9 @@ def slice_strip(
         panels.append((title, _grey(_fitted(image, size), scale.low, scale.high)))
     difference = np.asarray(predicted, np.float32) - np.asarray(reference, np.float32)
     panels.append(("predicted - reference", _signed(_fitted(difference, size), scale.difference)))
-    for _, panel in panels:
+    for number, (_, panel) in enumerate(panels):
         if border is not None:
-            panel[border] = _OUTLINE
+            panel[border] = _OUTLINE if number < len(panels) - 1 else 0  # black on the colours of the difference
     return _composed(panels, size, MARKS[plane], scale)
 
 

@@ -207,7 +207,7 @@ def _case(scores: Scores, case: str, pictures: Sequence[Picture], metrics: Seque
         row = rows["body", metric]
         parts.append(f"{NAMES[metric]} {decimals(number(row), row['unit'])}{_in_words(row['unit'])}")
     patient = scores.patients.get(case)
-    line = f"Body: {', '.join(parts)}." + (f" Patient {patient}." if patient else "")
+    line = f"Body: {', '.join(parts)}." + (f" Patient {patient}." if patient not in (None, case) else "")
     shown = [{"data": b64encode(p.png).decode("ascii"), "alt": p.alt, "title": p.title} for p in pictures]
     return {"name": case, "line": line, "pictures": shown, "table": table}
 

@@ -61,7 +61,9 @@ def test_a_source_has_a_panel_of_its_own_and_an_outline_is_drawn():
     without = drawn(slice_strip(None, image, image, spacing_mm=(1, 1), scale=HU, pixels=100))
     assert with_source.shape[1] - without.shape[1] == 100 + 2 * GUTTER
     orange = (with_source == [230, 159, 0]).all(axis=2)
-    assert orange.sum() > 4 * 4 * 40
+    assert orange.sum() > 3 * 4 * 40
+    difference = with_source[TITLE:, 3 * (100 + 2 * GUTTER) + 46 + GUTTER :][:, :100]
+    assert (difference == 0).all(axis=2).sum() > 4 * 40  # black on colours
     assert not (without == [230, 159, 0]).all(axis=2).any()
 
 
