@@ -17,6 +17,7 @@ from medp2p.evaluation.rows import Cell, Row, csv_text, json_row, number, text
 from medp2p.evaluation.scores import NOTICE, SCHEMA_VERSION, Scores, producers, read_scores
 from medp2p.evaluation.statistics import RESAMPLES, SEED, bootstrap_interval
 from medp2p.io.atomic import is_temporary, write_json, write_text
+from medp2p.io.machine import as_file_error
 
 COMPARE_CSV: Final = "compare.csv"
 COMPARE_JSON: Final = "compare.json"
@@ -97,7 +98,7 @@ def compare(
 
     Raises:
         FileError: A folder holds no scores; or cases, references, regions or protocols differ, and every difference is
-            named.
+            named; or the output is a file or cannot be made.
         OutputExistsError: The output folder is not empty, and `overwrite` is not given.
     """
     first, second = read_scores(dir_a), read_scores(dir_b)
@@ -105,13 +106,16 @@ def compare(
     if faults:
         raise FileError.several(faults)
     folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise FileError(output, "this is a file, and a folder is to be written", fix="choose another -o")
     others = [each.name for each in folder.iterdir() if not is_temporary(each.name)] if folder.is_dir() else []
     if others and not overwrite:
         raise OutputExistsError(output, "the folder is not empty", found=", ".join(sorted(others)[:5]),
                                 fix="choose another folder, or replace a comparison with --overwrite")  # fmt: skip
     name_a, name_b = (Path(each).resolve().name for each in (dir_a, dir_b))
     found = Comparison(folder, tuple(compared(first, second)), name_a, name_b)
-    folder.mkdir(parents=True, exist_ok=True)
+    with as_file_error(output, doing="made"):
+        folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / COMPARE_CSV, csv_text(found.rows, COLUMNS))
     write_text(folder / COMPARE_HTML, _page(found, len(first.cases)))
     write_json(folder / COMPARE_JSON, found.as_json())

@@ -224,7 +224,7 @@ def read_scores(folder: str | PathLike[str]) -> Scores:
             stored["provenance"],
             tuple(stored["refused"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(
             path,
             "this is no scores.json of this version",

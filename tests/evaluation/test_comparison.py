@@ -95,6 +95,12 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     assert (tmp_path / "c" / "other.txt").read_text() == "kept"
 
 
+def test_an_output_that_is_a_file_is_refused(tmp_path):
+    a = evaluation(tmp_path / "a", [10, 20])
+    with pytest.raises(FileError, match="this is a file"):
+        compare(a, a, tmp_path / "a" / "report.html", overwrite=True)
+
+
 def test_holm_is_monotone_and_never_above_one():
     assert holm([0.5, 0.01, 0.9]) == [1.0, 0.03, 1.0]
     assert holm([]) == []
