@@ -48,7 +48,7 @@ class Scale:
 def plane_of(voxels_ras: Array, plane: Plane, index: int) -> Array:
     """One slice of an array in RAS order (X, Y, Z): (Y, X) axial, (Z, X) coronal, (Z, Y) sagittal."""
     axis = {"sagittal": 0, "coronal": 1, "axial": 2}[plane]
-    return np.asarray(np.take(voxels_ras, index, axis=axis).T)
+    return np.asarray(voxels_ras[(slice(None),) * axis + (index,)].T)  # numpy.take would copy the whole scan first
 
 
 def plane_spacing(spacing_ras_mm: Sequence[float], plane: Plane) -> tuple[float, float]:

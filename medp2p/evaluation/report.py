@@ -5,7 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,10 @@ from medp2p.evaluation.plots import distribution, error_plot, joint_plot
 from medp2p.evaluation.rows import Cell, Row, number, text
 from medp2p.evaluation.scores import NOTICE, STATISTICS, Scores, producers
 
-PICTURE_BYTES: Final = 3_300_000
-"""Of all pictures together, as stored: with base 64 and tables the report stays below 5 MB."""
+LARGEST_BYTES: Final = 4_900_000
+"""Of a report: pictures take what tables and plots leave."""
+LEAST_PICTURE_BYTES: Final = 1_000_000
+"""Of all pictures together, as stored, however long the tables of a large cohort are."""
 NAMES: Final = {
     "mae": "MAE",
     "me": "ME",
@@ -58,29 +60,36 @@ def build_report(
     """
     summary, shown = scores.summary(), {each.case: each for each in pictures}
     order = sorted(scores.cases, key=lambda case: _badness(scores, case))
-    kept, left_out = _within_budget([shown.get(case, CasePictures(case)) for case in order])
     joints = [each.joint for each in pictures if each.joint is not None]
     joint = reduce(add, joints) if joints else None
+    rows_of: dict[str, list[Row]] = {}
+    for row in scores:
+        rows_of.setdefault(text(row, "case"), []).append(row)
     metrics = [metric for metric in NAMES if any(row["metric"] == metric for row in scores)]
     plots = [(distribution(scores.rows, summary, m, NAMES[m]), _unit(summary, m)) for m in metrics if m in METRICS]
-    return render(
+    cases = [_case(case, rows_of[case], scores.patients.get(case), metrics) for case in order]
+    page = partial(
+        render,
         "report.html.j2",
         protocol=scores.protocol,
         notice=NOTICE,
-        verdict=_verdict(scores, summary),
+        verdict=_verdict(scores, summary, order),
         faults=scores.refused,
         heads=[_head(summary, metric) for metric in metrics],
-        table=[_summary_line(scores, summary, region, metrics) for region in scores.regions],
+        table=_table(scores, summary, metrics),
         notes=_notes(summary),
         distributions=[(plot, unit) for plot, unit in plots if plot is not None],
         joint=None if joint is None else joint_plot(joint),
         errors=None if joint is None else error_plot(joint),
         viewer=viewer,
-        left_out=left_out,
-        cases=[_case(scores, case, kept[case], metrics) for case in order],
+        cases=cases,
         statistics=STATISTICS,
         provenance=_provenance(scores),
     )
+    rest = len(page(pictures=dict.fromkeys(order, ()), left_out=0).encode("utf-8", "surrogateescape"))
+    budget = max(LEAST_PICTURE_BYTES, 3 * (LARGEST_BYTES - rest) // 4)  # base 64 makes 4 bytes of 3
+    kept, left_out = _within_budget([shown.get(case, CasePictures(case)) for case in order], budget)
+    return page(pictures={case: [_embedded(p) for p in found] for case, found in kept.items()}, left_out=left_out)
 
 
 def render(template: str, **values: Any) -> str:
@@ -133,13 +142,14 @@ def _head(summary: Sequence[Row], metric: str) -> str:
     return f"{NAMES[metric]}, {unit}" if unit else NAMES[metric]
 
 
-def _verdict(scores: Scores, summary: Sequence[Row]) -> list[str]:
+def _verdict(scores: Scores, summary: Sequence[Row], order: Sequence[str]) -> list[str]:
     """A sentence for the body, and for the weighted regions against the rest where there are some."""
     lines = []
+    rows = {(row["region"], row["metric"]): row for row in summary}
     for region in ("body", "weighted", "outside"):
         parts = []
         for metric in ("mae", "psnr", "ssim"):
-            row = _find(summary, region, metric)
+            row = rows.get((region, metric))
             if row is None or not row["cases"]:
                 continue
             value = decimals(number(row, "mean"), row["unit"])
@@ -147,9 +157,8 @@ def _verdict(scores: Scores, summary: Sequence[Row]) -> list[str]:
             parts.append(f"{NAMES[metric]} {value}{spread}{_in_words(row['unit'])}")
         if parts:
             lines.append(f"{region.capitalize()}: {', '.join(parts)}.")
-    worst = [case for case in sorted(scores.cases, key=lambda case: _badness(scores, case)) if len(scores.cases) > 1]
-    if worst:
-        lines.append(f"Largest error in the body: {worst[0]}; smallest: {worst[-1]}.")
+    if len(order) > 1:
+        lines.append(f"Largest error in the body: {order[0]}; smallest: {order[-1]}.")
     return lines or ["No value could be given; the table says why."]
 
 
@@ -159,26 +168,33 @@ def _badness(scores: Scores, case: str) -> tuple[bool, float]:
     return (value is None, 0.0 if value is None else merit("mae", value))
 
 
-def _find(rows: Sequence[Row], region: str, metric: str) -> Row | None:
-    return next((row for row in rows if (row["region"], row["metric"]) == (region, metric)), None)
+def _table(scores: Scores, summary: Sequence[Row], metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """A line for every region; one walk over the rows, of which there may be a hundred thousand."""
+    rows, cases = {(row["region"], row["metric"]): row for row in summary}, len(scores.cases)
+    voxels: dict[str, list[int]] = {}
+    for row in scores:
+        if row["metric"] == "mae":
+            voxels.setdefault(text(row, "region"), []).append(int(row["voxels"] or 0))
+    return [
+        {
+            "region": region,
+            "voxels": f"{int(np.median(counts)):,}",
+            "cells": [_summary_cell(rows.get((region, metric)), cases) for metric in metrics],
+        }
+        for region, counts in voxels.items()
+    ]
 
 
-def _summary_line(scores: Scores, summary: Sequence[Row], region: str, metrics: Sequence[str]) -> dict[str, Any]:
-    cells = []
-    for metric in metrics:
-        row = _find(summary, region, metric)
-        if row is None:
-            cells.append(TableCell("", reason="this metric does not exist here"))
-            continue
-        unit, count = row["unit"], row["cases"]
-        value = decimals(number(row, "mean"), unit)
-        value += "" if row["std"] is None else f" ± {decimals(number(row, 'std'), unit)}"
-        value += f" (n = {count})" if 0 < int(count or 0) < len(scores.cases) else ""
-        low, high = (decimals(number(row, column), unit) for column in ("ci_low", "ci_high"))
-        interval = f"{low} to {high}" if row["ci_low"] is not None else ""
-        cells.append(TableCell(value, interval, text(row, "reason")))
-    voxels = [int(row["voxels"] or 0) for row in scores if (row["region"], row["metric"]) == (region, "mae")]
-    return {"region": region, "voxels": f"{int(np.median(voxels)):,}" if voxels else "–", "cells": cells}
+def _summary_cell(row: Row | None, cases: int) -> TableCell:
+    if row is None:
+        return TableCell("", reason="this metric does not exist here")
+    unit, count = row["unit"], int(row["cases"] or 0)
+    value = decimals(number(row, "mean"), unit)
+    value += "" if row["std"] is None else f" ± {decimals(number(row, 'std'), unit)}"
+    value += f" (n = {count})" if 0 < count < cases else ""
+    low, high = (decimals(number(row, column), unit) for column in ("ci_low", "ci_high"))
+    interval = f"{low} to {high}" if row["ci_low"] is not None else ""
+    return TableCell(value, interval, text(row, "reason"))
 
 
 def _notes(summary: Sequence[Row]) -> list[str]:
@@ -190,8 +206,8 @@ def _notes(summary: Sequence[Row]) -> list[str]:
     return [f"{', '.join(places[:12])}{' …' if len(places) > 12 else ''}: {why}" for why, places in where.items()]
 
 
-def _case(scores: Scores, case: str, pictures: Sequence[Picture], metrics: Sequence[str]) -> dict[str, Any]:
-    rows = {(text(row, "region"), text(row, "metric")): row for row in scores if row["case"] == case}
+def _case(case: str, own: Sequence[Row], patient: str | None, metrics: Sequence[str]) -> dict[str, Any]:
+    rows = {(text(row, "region"), text(row, "metric")): row for row in own}
     table = []
     for region in dict.fromkeys(region for region, _ in rows):
         cells = []
@@ -206,13 +222,15 @@ def _case(scores: Scores, case: str, pictures: Sequence[Picture], metrics: Seque
     for metric in ("mae", "me", "psnr", "ssim"):
         row = rows["body", metric]
         parts.append(f"{NAMES[metric]} {decimals(number(row), row['unit'])}{_in_words(row['unit'])}")
-    patient = scores.patients.get(case)
     line = f"Body: {', '.join(parts)}." + (f" Patient {patient}." if patient not in (None, case) else "")
-    shown = [{"data": b64encode(p.png).decode("ascii"), "alt": p.alt, "title": p.title} for p in pictures]
-    return {"name": case, "line": line, "pictures": shown, "table": table}
+    return {"name": case, "line": line, "table": table}
 
 
-def _within_budget(pictures: Sequence[CasePictures]) -> tuple[dict[str, list[Picture]], int]:
+def _embedded(picture: Picture) -> dict[str, str]:
+    return {"data": b64encode(picture.png).decode("ascii"), "alt": picture.alt, "title": picture.title}
+
+
+def _within_budget(pictures: Sequence[CasePictures], budget: int) -> tuple[dict[str, list[Picture]], int]:
     """The first picture of every case, worst case first, then the second of each, until the report is full."""
     kept: dict[str, list[Picture]] = {each.case: [] for each in pictures}
     queue = [
@@ -224,7 +242,7 @@ def _within_budget(pictures: Sequence[CasePictures]) -> tuple[dict[str, list[Pic
     size = 0
     for place, (case, picture) in enumerate(queue):
         size += len(picture.png)
-        if size > PICTURE_BYTES:
+        if size > budget:
             return kept, len(queue) - place
         kept[case].append(picture)
     return kept, 0

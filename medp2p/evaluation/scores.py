@@ -4,6 +4,7 @@ import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
 from pathlib import Path
@@ -21,6 +22,7 @@ from medp2p.evaluation.rows import (
     Row,
     csv_text,
     json_row,
+    number,
     row_of_json,
     text,
 )
@@ -101,11 +103,11 @@ class Scores:
         Raises:
             KeyError: There is no such row.
         """
-        for row in self.rows:
-            if (row["case"], row["region"], row["metric"]) == (case, region, metric):
-                cell = row["value"]
-                return None if cell is None else float(cell)
-        raise KeyError((case, region, metric))
+        return self._values[case, region, metric]
+
+    @cached_property
+    def _values(self) -> Mapping[tuple[str, str, str], float | None]:
+        return {(text(row, "case"), text(row, "region"), text(row, "metric")): number(row) for row in self.rows}
 
     def summary(self, *, seed: int = SEED) -> list[Row]:
         """Statistics over patients, one row per region and metric, with the columns of summary.csv and a reason."""

@@ -126,6 +126,19 @@ def test_twenty_patients_fit_into_five_megabytes_and_each_has_a_picture():
     assert "further pictures are left out" in text
 
 
+def test_with_a_hundred_regions_tables_and_pictures_share_the_five_megabytes():
+    one, _ = cases(1)
+    regions = ["body", *(f"region {number}" for number in range(104))]
+    bone = [row for row in one if row["region"] == "bone"]
+    rows = [row | {"case": f"patient {n:02}", "region": name} for n in range(20) for name in regions for row in bone]
+    strips = tuple(Picture(f"slice {number}", "a slice", bytes(70_000)) for number in range(4))
+    pictures = [CasePictures(f"patient {number:02}", strips) for number in range(20)]
+    text = build_report(Scores(tuple(rows), one.protocol), pictures)
+    assert len(text) < 5e6
+    assert text.count("<figcaption>slice 0") > 10
+    assert "further pictures are left out" in text
+
+
 def test_a_report_without_pictures_and_of_one_case_is_whole():
     scores, _ = cases(1)
     text = build_report(scores)
