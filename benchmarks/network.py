@@ -115,7 +115,7 @@ def main() -> None:
     kinds = {
         f"{runtime} {precision}": (runtime, precision)
         for precision in ("fp32", "bf16")
-        for runtime in fitting(network(), torch.device("cpu"))
+        for runtime in fitting(network(), torch.device("cpu"), precision)
     }
     arms = {name: partial(ours, *kind, given.batch) for name, kind in kinds.items()}
     found = take_turns({"peer": peer, **arms, **limits()}, options)

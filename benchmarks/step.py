@@ -12,6 +12,7 @@ from benchmarks.tables import Table, parser_of, show
 from benchmarks.turns import Measured, Options, Work, take_turns
 
 ARMS = ("peer", "fp32", "bf16")
+PEER_BY_DEFAULT = "peer at batch 1"
 GFLOP_PER_SLICE = 85.6  # of one whole step: forward and backward of generator and discriminator
 LIMIT_GFLOP = 2 * 16 * 32 * 32 * 256 * 128 * 16 / 1e9
 
@@ -57,14 +58,28 @@ def limits() -> dict[str, partial[Work]]:
     return {f"limit {precision}": partial(convolution, precision) for precision in ("fp32", "bf16")}
 
 
-def row(batch: int, arm: str, found: dict[str, Measured], first: Measured) -> list[str]:
+def row(batch: int, arm: str, found: dict[str, Measured]) -> list[str]:
     """Slices a second, how many times the peer's at the same batch, and its at batch 1, share of the limit, memory."""
     precision = "fp32" if arm == "peer" else arm
-    rate, peer = found[arm].rate(batch), found["peer"].rate(batch)
-    limit = found[f"limit {precision}"].rate(LIMIT_GFLOP)
-    by_default = "" if arm == "peer" else f"{rate.median / first.rate(1).median:.1f}"
-    return [str(batch), arm, str(rate), "1" if arm == "peer" else str(rate / peer), by_default,
-            (rate * GFLOP_PER_SLICE / limit).percent(), f"{found[arm].peak_mb:.0f}"]  # fmt: skip
+    rate, peer, by_default = found[arm].rate(batch), found["peer"].rate(batch), found[PEER_BY_DEFAULT].rate(1)
+    times = ["1", ""] if arm == "peer" else [str(rate / peer), str(rate / by_default)]
+    limit = (rate * GFLOP_PER_SLICE / found[f"limit {precision}"].rate(LIMIT_GFLOP)).percent()
+    return [arm, str(rate), *times, limit, f"{found[arm].peak_mb:.0f}"]
+
+
+def measure(batch: int, norm: str, options: Options) -> Table:
+    """All arms at one batch, and the peer at its own, which is 1."""
+    arms = {arm: partial(stepper, arm, batch, norm) for arm in ARMS}
+    alone = {} if batch == 1 else {PEER_BY_DEFAULT: partial(stepper, "peer", 1, norm)}
+    found = take_turns({**arms, **alone, **limits()}, options)
+    found.setdefault(PEER_BY_DEFAULT, found["peer"])
+    limit = {name: f"{found[f'limit {name}'].rate(LIMIT_GFLOP).median / 1000:.2f}" for name in ("fp32", "bf16")}
+    columns = ["arm", "slices/s", "× peer", "× peer at batch 1", "of the limit", "peak MB"]
+    note = (
+        f"{options.in_words()}. Limit of a convolution: {limit['fp32']} TFLOP/s in fp32, {limit['bf16']} in bf16. The "
+        "peer is a textbook pix2pix in fp32, channels first."
+    )
+    return Table(f"Batch {batch}, {norm} norm", columns, [row(batch, arm, found) for arm in ARMS], note)
 
 
 def main() -> None:
@@ -73,20 +88,8 @@ def main() -> None:
     parser.add_argument("--norm", choices=("batch", "instance"), default="batch")
     Options.add(parser)
     given = parser.parse_args()
-    options, rows, first = Options.of(given), [], None
     for batch in given.batches:
-        arms = {arm: partial(stepper, arm, batch, given.norm) for arm in ARMS}
-        found = take_turns(arms | limits(), options)
-        first = first or found["peer"]
-        rows += [row(batch, arm, found, first) for arm in ARMS]
-        print("\n".join("  ".join(each) for each in rows[-len(ARMS) :]), flush=True)
-    limit = {name: f"{found[f'limit {name}'].rate(LIMIT_GFLOP).median / 1000:.2f}" for name in ("fp32", "bf16")}
-    columns = ["batch", "arm", "slices/s", "× peer", f"× peer at batch {given.batches[0]}", "of the limit", "peak MB"]
-    note = (
-        f"{options.in_words()}. Norm: {given.norm}. Limit of a convolution: {limit['fp32']} TFLOP/s in fp32, "
-        f"{limit['bf16']} in bf16. The peer is a textbook pix2pix in fp32, channels first."
-    )
-    show("step", [Table("One step of both networks", columns, rows, note)], keep=given.keep)
+        show("step", [measure(batch, given.norm, Options.of(given))], keep=given.keep)
 
 
 if __name__ == "__main__":

@@ -86,13 +86,14 @@ def parser_of(module_doc: str) -> argparse.ArgumentParser:
 
 
 def show(benchmark: str, tables: Sequence[Table], *, keep: bool) -> None:
-    """Prints the tables of a benchmark; keeps them instead of its old ones, if asked to."""
+    """Prints tables of a benchmark; keeps them, each instead of its old one of the same title, if asked to."""
     for table in tables:
         print(table.text(), end="\n\n", flush=True)
     if not keep:
         return
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    known[benchmark] = [asdict(table) for table in tables]
+    mine = {table["title"]: table for table in known.get(benchmark, [])}
+    known[benchmark] = list((mine | {table.title: asdict(table) for table in tables}).values())
     RESULTS.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", "utf-8")
     PAGE.write_text(page(known), "utf-8")
 

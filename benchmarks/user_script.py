@@ -35,7 +35,7 @@ def main(weights: str, scan: str, predicted: str) -> None:
     made = np.empty(volume.shape, np.float32)
     with torch.no_grad():
         for k in range(volume.shape[2]):
-            made[:, :, k] = generator(volume[None, None, :, :, k])[0, 0].numpy()
+            made[:, :, k] = generator(volume[None, None, :, :, k].mT)[0, 0].mT.numpy()
     hu = np.rint((made + 1) / 2 * 4095 - 1024).astype(np.int16)
     image = nib.load(scan)
     back = nib.orientations.ornt_transform(

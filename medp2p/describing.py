@@ -147,8 +147,27 @@ def _model(path: Path) -> dict[str, Any]:
         "parameters": _parameters(header),
         "sha256": header.sha256,
         "description_sha256": header.description_sha256,
+        "runtime": _runtimes(header),
         "description": header.description.model_dump(mode="json"),
     }
+
+
+def _runtimes(header: "ModelHeader") -> dict[str, str]:
+    """By which runtime `translate` computes the model on this machine, in each precision, and why."""
+    from medp2p.device import Precision, resolve_device
+    from medp2p.networks import set_reference_habit
+    from medp2p.translation.runtime_choice import foreseen
+    from medp2p.translation.translator import build_network
+
+    network, device = build_network(header.description).eval(), resolve_device("auto")
+    set_reference_habit(network, header.description.habit == "training")
+    said: dict[str, str] = {}
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
+    for precision in precisions:
+        choice = foreseen(network, precision, device)
+        speeds = ", ".join(f"{name} {speed:g}" for name, speed in choice.slices_per_second.items())
+        said[precision] = f"{choice.runtime} ({choice.why}{f': {speeds} slices/s' if speeds else ''})"
+    return said
 
 
 def _parameters(header: "ModelHeader") -> int:

@@ -37,6 +37,10 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="image or folder to write")
     add_overwrite(parser, "outputs that exist")
     add_device(parser)
+    parser.add_argument(
+        "--runtime", default="auto", metavar="NAME",
+        help="how the network is computed: auto, plain, folded, packed or openvino (default: auto)",
+    )  # fmt: skip
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="slices at once; changes no result")
     group = parser.add_argument_group("DICOM")
     group.add_argument("--series", metavar="UID", help="which series, where a folder holds several")
@@ -60,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
             device=options.device,
             precision=options.precision,
             batch_size=options.batch_size,
+            runtime=options.runtime,
             series=options.series,
             keep_identity=options.keep_identity,
             shard_of=options.shard,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from medp2p.device import Precision
 from medp2p.networks.unet import UNet
 from medp2p.translation.folded import Folded
+from medp2p.translation.openvino_unet import OpenVinoUNet, can_openvino
 from medp2p.translation.packed_unet import PackedUNet, can_pack
 
 Compute = Callable[[Tensor], Tensor]
@@ -27,11 +28,13 @@ class Runtime:
         fits: Whether it can be used for a network on a device.
         build: Makes it of a network, which it takes over and may change.
         about: What it does, for people.
+        precisions: In which it computes.
     """
 
     fits: Callable[[nn.Module, torch.device], bool]
     build: Callable[[nn.Module, Precision, torch.device], Compute]
     about: str
+    precisions: tuple[Precision, ...] = ("fp32", "bf16")
 
 
 def compile_network(network: nn.Module, precision: Precision, device: torch.device, *, runtime: str) -> Compute:
@@ -47,9 +50,9 @@ def compile_network(network: nn.Module, precision: Precision, device: torch.devi
     return runtimes[runtime].build(network, precision, device)
 
 
-def fitting(network: nn.Module, device: torch.device) -> list[str]:
+def fitting(network: nn.Module, device: torch.device, precision: Precision) -> list[str]:
     """The names of the runtimes that can be used for a network on a device; `plain` always."""
-    return [name for name, runtime in runtimes.items() if runtime.fits(network, device)]
+    return [name for name, kind in runtimes.items() if precision in kind.precisions and kind.fits(network, device)]
 
 
 def _plain(network: nn.Module, precision: Precision, device: torch.device) -> Compute:
@@ -74,6 +77,12 @@ def _packed(network: nn.Module, precision: Precision, device: torch.device) -> C
     return PackedUNet(network, precision)
 
 
+def _openvino(network: nn.Module, precision: Precision, device: torch.device) -> Compute:
+    if not isinstance(network, UNet):
+        raise TypeError("only a U-Net can be a graph of OpenVINO")
+    return OpenVinoUNet(network)
+
+
 runtimes: dict[str, Runtime] = {
     "plain": Runtime(lambda network, device: True, _plain, "as in training, under autocast"),
     "folded": Runtime(
@@ -85,6 +94,12 @@ runtimes: dict[str, Runtime] = {
         lambda network, device: _only_evaluates(network, device) and can_pack(network, device),
         _packed,
         "folded, weights packed for oneDNN, activations fused, transposed convolutions as convolutions",
+    ),
+    "openvino": Runtime(
+        lambda network, device: _only_evaluates(network, device) and can_openvino(network, device),
+        _openvino,
+        "folded, computed by OpenVINO (extra `openvino`)",
+        ("fp32",),
     ),
 }
 """By name, in the order of how far they go from what was trained."""

@@ -70,27 +70,38 @@ def choose(
     Raises:
         ConfigError: There is no such runtime, or it does not fit the network or the device.
     """
-    there = fitting(network, device)
+    there = fitting(network, device, precision)
     if runtime != "auto":
         if runtime not in there:
             known = "it does not fit this network on this device" if runtime in runtimes else "there is no such runtime"
             raise ConfigError(None, known, key="--runtime", found=runtime, expected=", ".join(("auto", *there)),
                               fix="write --runtime auto")  # fmt: skip
         return Choice(runtime, "asked for", {})
-    ruled, key = by_rule(there, precision, device), _key(network, precision, device)
+    foreknown = foreseen(network, precision, device)
+    if foreknown.why == "measured" or len(there) == 1 or cache_folder() is None:
+        return foreknown
+    found = _best(measure(network, precision, device, channels=channels, size=size), foreknown.runtime)
+    logger.info("runtime: %s, measured once for this machine and network", found.runtime)
+    key = _key(network, precision, device)
+    _write(key, found)
+    _remembered[key] = found
+    return found
+
+
+def foreseen(network: nn.Module, precision: Precision, device: torch.device) -> Choice:
+    """What `auto` is here without measuring: what was remembered, or a rule. The network needs no weights."""
+    there, key = fitting(network, device, precision), _key(network, precision, device)
     found = _remembered.get(key) or _read().get(key)
-    if found is None and len(there) > 1 and cache_folder() is not None:
-        found = _best(measure(network, precision, device, channels=channels, size=size), ruled)
-        logger.info("runtime: %s, measured once for this machine and network", found.runtime)
-        _write(key, found)
     if found is None or found.runtime not in there:
-        return Choice(ruled, "rule", {})
+        return Choice(by_rule(there, precision, device), "rule", {})
     _remembered[key] = found
     return found
 
 
 def by_rule(there: list[str], precision: Precision, device: torch.device) -> str:
-    """The runtime that was fastest on machines of this kind: packed with matrix units for bf16 (AMX), else folded."""
+    """The runtime that was fastest on machines of this kind, with matrix units for bf16 (AMX) and without."""
+    if "openvino" in there and not _has_amx():
+        return "openvino"
     if "packed" in there and (precision == "fp32" or _has_amx()):
         return "packed"
     return "folded" if "folded" in there else "plain"
@@ -103,7 +114,7 @@ def measure(
     slices = torch.zeros((_SLICES, channels, *size), device=device).contiguous(memory_format=torch.channels_last)
     built = {
         name: compile_network(copy.deepcopy(network), precision, device, runtime=name)
-        for name in fitting(network, device)
+        for name in fitting(network, device, precision)
         if name != "plain"  # never faster than folded
     }
     seconds: dict[str, list[float]] = {name: [] for name in built}
@@ -153,12 +164,7 @@ def _read() -> dict[str, Choice]:
         if folder is None or (folder / FILE).stat().st_size > _LARGEST_BYTES:
             return {}
         content = json.loads((folder / FILE).read_text("utf-8"))
-        return {
-            key: Choice(
-                str(each["runtime"]), "measured", {str(k): float(v) for k, v in each["slices_per_second"].items()}
-            )
-            for key, each in content.items()
-        }
+        return {key: _choice_of(entry) for key, entry in content.items()}
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return {}
 

@@ -46,6 +46,7 @@ def translate(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | None = None,
+    runtime: str = "auto",
     series: str | None = None,
     keep_identity: bool = False,
     shard_of: str | None = None,
@@ -64,6 +65,7 @@ def translate(
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `auto`, `fp32` or `bf16`.
         batch_size: Slices at once; None chooses.
+        runtime: How the network is computed: `auto` or a name of `medp2p.translation.runtime.runtimes`.
         series: SeriesInstanceUID, where a DICOM folder holds several.
         keep_identity: Pass the patient's identity on to a DICOM output; else it gets a pseudonym.
         shard_of: `i/n` for part i of n of a folder's cases, i from 1.
@@ -85,7 +87,7 @@ def translate(
     refuse_writing_over_scans(found.jobs, input, Path(output), overwrite=overwrite)
     cases = tuple(enumerate(shard(found.jobs, shard_of), 1))
     alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)
-    work = _Work(run, device, precision, batch_size, overwrite, series, keep_identity, found.many, len(cases),
+    work = _Work(run, device, precision, batch_size, runtime, overwrite, series, keep_identity, found.many, len(cases),
                  progress if alone else None)  # fmt: skip
     finished: list[Path] = []
     kept: list[Path] = []
@@ -141,6 +143,7 @@ class _Work:
     device: str
     precision: str
     batch_size: int | None
+    runtime: str
     overwrite: bool
     series: str | None
     keep_identity: bool
@@ -150,7 +153,9 @@ class _Work:
 
     def begin(self) -> Callable[[_Case], _Row]:
         device = device_of_worker(self.device, worker_number())
-        translator = Translator.load(self.run, device=device, precision=self.precision, batch_size=self.batch_size)
+        translator = Translator.load(
+            self.run, device=device, precision=self.precision, batch_size=self.batch_size, runtime=self.runtime
+        )
         return partial(self._on, translator)
 
     def _on(self, translator: Translator, case: _Case) -> _Row:

@@ -1,5 +1,7 @@
 import logging
 import stat
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import medp2p.data.cohort
 import medp2p.data.transforms
 from medp2p.data.cohort import check_cohort, prepare_cohort
+from medp2p.data.slices import SliceLoader
 from medp2p.errors import ConfigError, Medp2pError
 from medp2p.io import read_volume, write_volume
 
@@ -218,3 +221,33 @@ def test_a_machine_that_fails_is_no_fault_of_the_input(cohort, monkeypatch):
     with pytest.raises(Medp2pError) as failed:
         check_cohort(masked(cohort))
     assert failed.value.exit_code == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see its memory")
+def test_two_thousand_cases_are_indexed_at_once_and_read_with_the_memory_of_four(cohort, tmp_path):
+    for number in range(2000):
+        (tmp_path / "many" / f"S{number:04}").mkdir(parents=True)
+        for file in (cohort / NAMES[number % 4]).iterdir():
+            (tmp_path / "many" / f"S{number:04}" / file.name).symlink_to(file)
+    everybody = {"split": {"validation": 0, "test": 0}}
+
+    def anonymous_mb():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+
+    def epoch_of(folder):
+        """Seconds of the processor until the first batch, and memory when a hundred were read."""
+        began = time.process_time()
+        config = config_of(folder, data={**MASKS, **everybody}, regions=REGIONS)
+        entries = prepare_cohort(config, store=tmp_path / "store").entries()
+        loader = SliceLoader(entries, sources=1, size=SHAPE[:2], batch_size=4, seed=0)
+        indexed = time.process_time() - began
+        for _ in zip(range(100), loader.batches(0), strict=False):
+            pass
+        return len(entries), indexed, anonymous_mb()
+
+    _, _, little = epoch_of(cohort)
+    count, indexed, much = epoch_of(tmp_path / "many")
+    assert count == 2000
+    assert indexed < 10
+    assert much - little < 40
