@@ -57,25 +57,25 @@ def build_update(config: Config, engine: Engine, generator: nn.Module, discrimin
     )
 
 
-def build_loader(config: Config, cohort: Cohort, engine: Engine) -> SliceLoader:
-    """The batches of this process.
-
-    Raises:
-        ConfigError: The devices do not divide a batch.
-    """
-    training, preparation = config.training, config.preparation
-    if training.batch_size % engine.world_size:
+def refuse_undivided_batch(config: Config, processes: int) -> None:
+    """Raise a ConfigError where the devices do not divide a batch."""
+    if config.training.batch_size % processes:
         raise ConfigError.several(
             [
                 config.fault(
                     "training.batch_size",
                     "the devices do not divide a batch",
-                    found=training.batch_size,
-                    expected=f"a multiple of {engine.world_size}",
+                    found=config.training.batch_size,
+                    expected=f"a multiple of {processes}",
                     fix="choose such a batch, or other --devices",
                 )
             ]
         )
+
+
+def build_loader(config: Config, cohort: Cohort, engine: Engine) -> SliceLoader:
+    """The batches of this process."""
+    training, preparation = config.training, config.preparation
     changes = config.augmentation
     return SliceLoader(
         cohort.entries("train"),

@@ -1,5 +1,7 @@
 """Device and processes of a training, from Lightning Fabric; no other file of the package names it."""
 
+import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,8 +16,26 @@ from torch import Tensor, distributed, nn
 from medp2p.device import resolve_device
 from medp2p.errors import ConfigError, TrainingError
 
+logger = logging.getLogger(__name__)
+
 _PATIENCE = timedelta(days=1)
 """How long processes wait for each other: a validation of the main one may take hours."""
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Fabric tells of every process that it starts, past the run's own log."""
+    talkative = logging.getLogger("lightning_fabric")
+    level = talkative.level
+    talkative.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        talkative.setLevel(level)
 
 
 class Engine:
@@ -49,7 +69,8 @@ class Engine:
                 plugins=None if several else LightningEnvironment(),
             )
             if several:
-                self._fabric.launch()
+                with _in_silence():
+                    self._fabric.launch()
         except (ValueError, RuntimeError) as error:
             if not several:
                 raise
@@ -62,6 +83,8 @@ class Engine:
             ) from error
         self.device = self._fabric.device
         self.rank, self.world_size = self._fabric.global_rank, self._fabric.world_size
+        if where.type == "cpu" and devices > (cores := _cores()) and self.is_main:
+            logger.warning("%d processes share %d cores, and each waits for the others: one is faster", devices, cores)
 
     @contextmanager
     def together(self) -> Iterator[None]:

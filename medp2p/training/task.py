@@ -15,7 +15,7 @@ from medp2p.data.cohort import Cohort, label_table, prepare_cohort
 from medp2p.data.slices import SliceLoader
 from medp2p.device import describe_device, resolve_precision
 from medp2p.errors import ConfigError
-from medp2p.training.building import build_loader, build_networks, build_update, take_up
+from medp2p.training.building import build_loader, build_networks, build_update, refuse_undivided_batch, take_up
 from medp2p.training.card import write_card
 from medp2p.training.checkpoint import CHECKPOINT_FILE, Progressed, load_checkpoint
 from medp2p.training.engine import Engine
@@ -88,6 +88,7 @@ def train(
         raise ConfigError.several(faults)
     folder = Path("runs", Path(config).stem) if run is None else Path(run)
     refuse_run_folder(folder, resume=resume, overwrite=overwrite)
+    refuse_undivided_batch(loaded, devices * nodes)
     engine = Engine(device, devices, nodes)
     alone = locked(folder) if engine.is_main else nullcontext(_nothing_to_lose)
     with alone as refuse_lost, engine.together():
