@@ -25,6 +25,7 @@ from medp2p.io.dicom_elements import (
 from medp2p.io.dicom_frames import CLASSIC, ENHANCED
 from medp2p.io.machine import file_error
 from medp2p.node.arrivals import Arrivals, Full
+from medp2p.node.connections import end_connections
 from medp2p.node.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def listening(
         yield int(server.server_address[1]) if server else port
     finally:
         entity.shutdown()
+        end_connections(entity)
 
 
 class _Receiver:

@@ -9,6 +9,7 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
 from medp2p.io.dicom_elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from medp2p.node.connections import end_connections
 from medp2p.node.peer import Peer
 
 logger = logging.getLogger(__name__)
@@ -56,16 +57,18 @@ def _associated(peer: Peer, title: str) -> Iterator[Association]:
     entity.dimse_timeout = entity.network_timeout = ANSWER_S
     syntaxes = [EXPLICIT_LITTLE, IMPLICIT_LITTLE]
     contexts = [build_context(kind, syntaxes) for kind in WRITTEN]
-    association = entity.associate(peer.host, peer.port, contexts, ae_title=peer.title)
+    association: Association | None = None
     try:
+        association = entity.associate(peer.host, peer.port, contexts, ae_title=peer.title)
         if not association.is_established:
             why = "does not take our calls" if association.is_rejected else "cannot be reached"
             raise UnreachableError(f"{peer.title} {why}")
         yield association
         association.release()
     finally:
-        if association.is_established:
+        if association and association.is_established:
             association.abort()
+        end_connections(entity)
 
 
 def _send_one(association: Association, file: Path) -> None:
