@@ -5,6 +5,7 @@ import logging
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
@@ -18,12 +19,19 @@ CONFIGURATIONS = (".yaml", ".yml", ".json")
 MODELS = (".safetensors",)
 
 
-def check(target: str | PathLike[str], *, set: Sequence[str] = (), progress: Progress | None = None) -> list[Fault]:
+def check(
+    target: str | PathLike[str],
+    *,
+    set: Sequence[str] = (),
+    series: str | None = None,
+    progress: Progress | None = None,
+) -> list[Fault]:
     """All faults of a target, none if it is sound; nothing is written, warnings go to the log.
 
     Args:
         target: A configuration (then every case is read), an image or DICOM series, a model file or a run folder.
         set: `a.b=VALUE` for each key of a configuration to replace.
+        series: SeriesInstanceUID, where a DICOM folder holds several.
         progress: Called with how many cases are looked at, how many there are, and which.
 
     Raises:
@@ -35,7 +43,7 @@ def check(target: str | PathLike[str], *, set: Sequence[str] = (), progress: Pro
     """
     logger.debug("%s", _build())
     try:
-        return list(_faults(Path(target), set, progress))
+        return list(_faults(Path(target), set, series, progress))
     except Medp2pError as error:
         if error.exit_code != Medp2pError.exit_code:
             raise
@@ -56,7 +64,9 @@ def is_run_folder(path: Path) -> bool:
     return any((path / name).is_file() for name in ("generator.safetensors", "last.pt", "config.yaml"))
 
 
-def _faults(target: Path, replaced: Sequence[str], progress: Progress | None) -> Iterator[Fault]:
+def _faults(
+    target: Path, replaced: Sequence[str], series: str | None, progress: Progress | None
+) -> Iterator[Fault]:
     if not target.exists():
         raise FileError(target, "there is no such file or folder", fix="check the path as typed")
     if target.suffix.lower() in CONFIGURATIONS and not target.is_dir():
@@ -67,7 +77,7 @@ def _faults(target: Path, replaced: Sequence[str], progress: Progress | None) ->
         return _run(target)
     if target.suffix.lower() in MODELS:
         return _all(_model, target)
-    return _all(_scan, target)
+    return _all(partial(_scan, series=series), target)
 
 
 def _all(look: Callable[[Path], None], target: Path) -> Iterator[Fault]:
@@ -97,10 +107,10 @@ def _configuration(path: Path, replaced: Sequence[str], progress: Progress | Non
     yield from found.faults
 
 
-def _scan(path: Path) -> None:
+def _scan(path: Path, *, series: str | None) -> None:
     from medp2p.io import read_volume
 
-    volume = read_volume(path)
+    volume = read_volume(path, series=series)
     if volume.voxels.min() == volume.voxels.max():
         logger.warning("%s: every voxel has the same value, %s", path, volume.voxels.flat[0])
 

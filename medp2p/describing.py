@@ -20,11 +20,12 @@ MOST_REGIONS = 256  # more different values than that are no label map
 LABEL_TABLE = "labels.yaml"
 
 
-def info(target: str | PathLike[str]) -> dict[str, Any]:
+def info(target: str | PathLike[str], *, series: str | None = None) -> dict[str, Any]:
     """What is known of a target, JSON-able.
 
     Args:
         target: An image or DICOM series, a run folder, or a model file alone.
+        series: SeriesInstanceUID, where a DICOM folder holds several.
 
     Raises:
         FileError: There is no such target, or it is damaged.
@@ -37,13 +38,16 @@ def info(target: str | PathLike[str]) -> dict[str, Any]:
         return _run(path)
     if path.suffix.lower() in MODELS:
         return {"kind": "model"} | _model(path)
-    return _scan(path)
+    return _scan(path, series)
 
 
-def _scan(path: Path) -> dict[str, Any]:
+def _scan(path: Path, series: str | None) -> dict[str, Any]:
     from medp2p.io import read_volume
 
-    return {"kind": "series" if path.is_dir() else "image"} | describe_volume(read_volume(path), _names_beside(path))
+    volume = read_volume(path, series=series)
+    if path.is_dir():
+        return {"kind": "series"} | describe_volume(volume, {}) | {"regions": None}
+    return {"kind": "image"} | describe_volume(volume, _names_beside(path))
 
 
 def describe_volume(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any]:
@@ -92,7 +96,7 @@ def _regions(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any] | Non
     if not np.issubdtype(voxels.dtype, np.integer) or voxels.min() < 0:
         return None
     labels, counts = np.unique(voxels, return_counts=True)
-    if len(labels) > MOST_REGIONS:
+    if len(labels) > MOST_REGIONS or labels[0] != 0:
         return None
     ml = float(np.abs(np.linalg.det(volume.affine[:3, :3]))) / 1000
     return {

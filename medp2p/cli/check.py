@@ -4,7 +4,7 @@ import argparse
 import json
 
 from medp2p.cli.messages import say_faults, say_result, say_text
-from medp2p.cli.parser import Parser, add_common, add_json, add_set, add_verb
+from medp2p.cli.parser import Parser, add_common, add_json, add_series, add_set, add_verb
 from medp2p.cli.progress import Progress
 
 DESCRIPTION = """Looks for faults and writes nothing.
@@ -21,6 +21,7 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("target", metavar="TARGET", help="configuration, image, series, model file or run folder")
     add_set(parser)
+    add_series(parser)
     add_json(parser)
     add_common(parser)
 
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from medp2p.checking import check
 
     with Progress(quiet=options.quiet) as progress:
-        faults = check(options.target, set=options.set, progress=progress)
+        faults = check(options.target, set=options.set, series=options.series, progress=progress)
     if options.json:
         entries = [{"path": f.path, "key": f.key, "line": f.line, "message": f.message} for f in faults]
         say_text(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 from medp2p.cli.messages import say_result, say_text
-from medp2p.cli.parser import Parser, add_common, add_json, add_verb
+from medp2p.cli.parser import Parser, add_common, add_json, add_series, add_verb
 
 MOST_IN_A_LINE = 20
 
@@ -22,6 +22,7 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
         examples=["medp2p info mr.nii.gz", "medp2p info runs/mr2ct --json"],
     )  # fmt: skip
     parser.add_argument("target", metavar="TARGET", help="image, DICOM series or run folder")
+    add_series(parser)
     add_json(parser)
     add_common(parser)
 
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints what is known of the target."""
     from medp2p.describing import info
 
-    known = info(options.target)
+    known = info(options.target, series=options.series)
     if options.json:
         say_text(json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False))
     else:

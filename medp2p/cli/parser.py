@@ -119,6 +119,11 @@ def add_json(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="the result as strict JSON on stdout")
 
 
+def add_series(parser: "argparse._ActionsContainer") -> None:
+    """`--series` of a verb that reads scans."""
+    parser.add_argument("--series", metavar="UID", help="which series, where a DICOM folder holds several")
+
+
 def add_set(parser: Parser) -> None:
     """`--set` of a verb that takes a configuration."""
     parser.add_argument(

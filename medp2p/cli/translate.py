@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medp2p.cli.messages import say_result
-from medp2p.cli.parser import Parser, add_common, add_device, add_many, add_overwrite, add_verb, whole_number
+from medp2p.cli.parser import (
+    Parser,
+    add_common,
+    add_device,
+    add_many,
+    add_overwrite,
+    add_series,
+    add_verb,
+    whole_number,
+)
 from medp2p.cli.progress import Progress
 from medp2p.errors import ConfigError
 
@@ -43,7 +52,7 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="slices at once; changes no result")
     group = parser.add_argument_group("DICOM")
-    group.add_argument("--series", metavar="UID", help="which series, where a folder holds several")
+    add_series(group)
     group.add_argument("--keep-identity", action="store_true", help="pass the patient's identity on to a DICOM output")
     add_many(parser)
     add_common(parser)

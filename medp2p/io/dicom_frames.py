@@ -40,6 +40,7 @@ class ImageFile:
     Attributes:
         path: The file.
         series: SeriesInstanceUID; empty where it is blank.
+        number: SeriesNumber; empty where it is none.
         sop_class: UID of its kind.
         sop_instance: UID of its own; empty where it is blank.
         modality: `CT`, `MR` or `PT`, by the kind of object.
@@ -52,6 +53,7 @@ class ImageFile:
 
     path: PathLike
     series: str
+    number: str
     sop_class: str
     sop_instance: str
     modality: str
@@ -133,6 +135,7 @@ def _image_file(path: PathLike, header: DicomHeader, modality: str) -> ImageFile
     return ImageFile(
         path=path,
         series=elements.word(0x0020000E),
+        number=_digits(elements.word(0x00200011)),
         sop_class=header.sop_class,
         sop_instance=elements.word(0x00080018),
         modality=modality,
@@ -239,6 +242,10 @@ def _frame(image: ImageFile, index: int, groups: list[Elements]) -> Frame:
         thickness=float(thickness[0]) if thickness.size and thickness[0] > 0 else None,
         rescale=(float(slope[0]), float(intercept[0])) if slope.size and intercept.size else None,
     )
+
+
+def _digits(text: str) -> str:
+    return text if text.isdecimal() and len(text) <= 9 else ""
 
 
 def _hashed(*values: bytes) -> str:

@@ -54,21 +54,27 @@ class Series:
         return self.frames[0].file.modality
 
 
-def find_series(path: PathLike, *, series: str | None = None, progress: Progress | None = None) -> Series:
+def find_series(
+    path: PathLike, *, series: str | None = None, progress: Progress | None = None, again: bool = False
+) -> Series:
     """Read all headers of a folder, choose the series and check it.
 
     Args:
         path: A folder, of which files directly in it count, or one DICOM file.
         series: SeriesInstanceUID of the one that is meant.
         progress: Called with (done, total, what).
+        again: The log knows of this folder already.
 
     Raises:
         FileError: There is no image, a file is damaged, several series or patients, frames that do not belong together.
         GeometryError: Slices that are missing, doubled, shifted, tilted, or of other directions.
     """
-    frames = _all_frames(path, progress)
+    tell = logging.DEBUG if again else logging.INFO
+    frames = _all_frames(path, progress, tell)
     chosen = _chosen(path, frames, series)
     _check_one(path, chosen)
+    if not again:
+        _warn(path, chosen)
     ordered, affine = stacked(path, chosen)
     return Series(path, tuple(ordered), affine)
 
@@ -158,7 +164,7 @@ def _close(kinds: list[object]) -> bool:
     return values.dtype.kind == "f" and bool((np.ptp(values, axis=0) <= 1.5e-4).all())
 
 
-def _all_frames(path: PathLike, progress: Progress | None) -> list[Frame]:
+def _all_frames(path: PathLike, progress: Progress | None, tell: int) -> list[Frame]:
     files = _files(path)
     found: list[Frame] = []
     others: Counter[str] = Counter()
@@ -175,7 +181,7 @@ def _all_frames(path: PathLike, progress: Progress | None) -> list[Frame]:
         raise FileError(path, "no CT or MR image here", found=left_out or "no file",
                         fix="give the folder that directly holds the slices")  # fmt: skip
     if left_out:
-        logger.info("left out of the DICOM files: %s", left_out)
+        logger.log(tell, "left out of the DICOM files: %s", left_out)
     return found
 
 
@@ -208,15 +214,21 @@ def _by_series(frames: Iterable[Frame]) -> dict[str, list[Frame]]:
 
 def _chosen(path: PathLike, frames: list[Frame], series: str | None) -> list[Frame]:
     found = _by_series(frames)
-    listed = "; ".join(
-        f"{uid or 'a blank UID'} ({some[0].file.modality}, {len(some)} images)" for uid, some in sorted(found.items())
-    )
+    listed = "; ".join(f"{uid or 'a blank UID'} ({_shown(some)})" for uid, some in sorted(found.items()))
     if series is not None and series not in found:
         raise FileError(path, "no such series in this folder", found=listed, fix="give one of these with --series")
     if series is None and len(found) > 1:
         raise FileError(path, f"{len(found)} series in one folder", found=listed, expected="one",
-                        fix="choose one with --series UID")  # fmt: skip
+                        fix="choose one with --series UID, or leave one in the folder")  # fmt: skip
     return found[series] if series is not None else next(iter(found.values()))
+
+
+def _shown(frames: list[Frame]) -> str:
+    """What tells a series from others; its description is left out, for names stand in it."""
+    file = frames[0].file
+    number = [f"number {file.number}"] if file.number else []
+    size = f"{len(frames)} images of {file.layout.columns} x {file.layout.rows}"
+    return ", ".join([file.modality, *number, size])
 
 
 def _check_one(path: PathLike, frames: list[Frame]) -> None:
@@ -225,6 +237,9 @@ def _check_one(path: PathLike, frames: list[Frame]) -> None:
         if count > 1:
             raise FileError(path, f"one series with images of several {several}", found=count, expected="one",
                             fix="leave one of them in the folder")  # fmt: skip
+
+
+def _warn(path: PathLike, frames: list[Frame]) -> None:
     if any(frame.file.mosaic for frame in frames):
         logger.warning("a DICOM mosaic of slices is read as the one picture that it is; unfold it for a volume")
     if any(frame.file.inverted for frame in frames):

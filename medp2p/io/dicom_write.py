@@ -62,7 +62,7 @@ def write_series(
         OutputExistsError: The folder is not empty and `overwrite` is not given, or it holds files of others.
         FileError: The source is refused, or the folder cannot be written.
     """
-    found = find_series(source, series=series)
+    found = find_series(source, series=series, again=True)
     _check_grid(volume, found, source)
     head = read_header(found.frames[0].file.path)
     if head is None:

@@ -62,14 +62,14 @@ def test_a_value_is_what_it_looks_like(text: str, value: object) -> None:
     ],
 )  # fmt: skip
 def test_what_others_read_differently_is_refused_with_its_line(text: str, line: int, cause: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     try:
         faults = scan_yaml(text, "run.yaml")[1]
     except ConfigError as error:
         faults = list(error.faults)
     assert re.search(f"{cause}.*Fix: ", faults[0].message)
     assert (faults[0].path, faults[0].line) == ("run.yaml", line)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_all_faults_of_a_text_come_at_once() -> None:

@@ -163,7 +163,7 @@ def test_one_of_several_series_is_chosen_by_its_uid(tmp_path: Path) -> None:
     uid = pydicom.dcmread(other / "IM0000").SeriesInstanceUID
     for path in other.iterdir():
         shutil.copy(path, folder / f"b{path.name}")
-    with pytest.raises(FileError, match=rf"s: 2 series in one folder.*{uid} \(MR, 5 images\)"):
+    with pytest.raises(FileError, match=rf"s: 2 series in one folder.*{uid} \(MR, number 4, 5 images of 7 x 6\)"):
         read_volume(folder)
     with pytest.raises(FileError, match="no such series"):
         read_volume(folder, series="1.2.3")
