@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from medp2p.data.phantom import write_phantoms as phantom
     from medp2p.evaluation import evaluate
     from medp2p.io import read_regions, read_volume, write_volume
+    from medp2p.io.dicom_seg import write_segmentation
     from medp2p.io.dicom_write import write_series
     from medp2p.preparation import prepare
     from medp2p.regions import Regions
     from medp2p.training import Run, evaluate_run, train
-    from medp2p.translation import Translator, translate
+    from medp2p.translation import Translator, limits_card, translate
     from medp2p.volume import Volume
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "evaluation",
+    "limits_card",
     "losses",
     "networks",
     "phantom",
@@ -62,6 +64,7 @@ __all__ = [
     "train",
     "training",
     "translate",
+    "write_segmentation",
     "write_series",
     "write_volume",
 ]
@@ -75,11 +78,13 @@ _HOMES = {
     "evaluate": "evaluation",
     "evaluate_run": "training",
     "phantom": "data.phantom:write_phantoms",
+    "limits_card": "translation",
     "prepare": "preparation",
     "read_regions": "io",
     "read_volume": "io",
     "train": "training",
     "translate": "translation",
+    "write_segmentation": "io.dicom_seg",
     "write_series": "io.dicom_write",
     "write_volume": "io",
 }

@@ -64,9 +64,7 @@ def is_run_folder(path: Path) -> bool:
     return any((path / name).is_file() for name in ("generator.safetensors", "last.pt", "config.yaml"))
 
 
-def _faults(
-    target: Path, replaced: Sequence[str], series: str | None, progress: Progress | None
-) -> Iterator[Fault]:
+def _faults(target: Path, replaced: Sequence[str], series: str | None, progress: Progress | None) -> Iterator[Fault]:
     if not target.exists():
         raise FileError(target, "there is no such file or folder", fix="check the path as typed")
     if target.suffix.lower() in CONFIGURATIONS and not target.is_dir():

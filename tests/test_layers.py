@@ -28,6 +28,7 @@ ROOMS_OF = {
     "torch": ("device", "networks", "losses", "data", "evaluation", "translation", "training"),
     "SimpleITK": ("volume", "io", "preparation"),
     "pydicom": ("io", "preparation"),
+    "highdicom": ("io",),
     "distributed": ("many",),
     "pynetdicom": ("node",),
     "argparse": ("cli",),

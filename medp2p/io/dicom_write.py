@@ -138,10 +138,10 @@ def _put_grid(base: Dataset, found: Series) -> None:
     lps = LPS_TO_RAS @ found.affine
     sizes = np.linalg.norm(lps[:3, :3], axis=0)
     directions = lps[:3, :2] / sizes[:2]
-    base.ImageOrientationPatient = [_decimal(value) for value in directions.T.ravel()]
-    base.PixelSpacing = [_decimal(sizes[1]), _decimal(sizes[0])]
+    base.ImageOrientationPatient = [decimal_string(value) for value in directions.T.ravel()]
+    base.PixelSpacing = [decimal_string(sizes[1]), decimal_string(sizes[0])]
     thickness = found.frames[0].thickness
-    base.SliceThickness = _decimal(sizes[2] if thickness is None else thickness)
+    base.SliceThickness = decimal_string(sizes[2] if thickness is None else thickness)
     base.Columns, base.Rows = found.shape[0], found.shape[1]
     base.SamplesPerPixel, base.PhotometricInterpretation = 1, "MONOCHROME2"
 
@@ -164,11 +164,11 @@ def _put_compression(base: Dataset, found: Series, head: DicomHeader) -> None:
     """That the pixels once were compressed with loss stays true of everything that is made of them."""
     elements = head.elements
     methods = elements.words(0x00282114)
-    ratios = [_decimal(value) for value in elements.numbers(0x00282112)]
+    ratios = [decimal_string(value) for value in elements.numbers(0x00282112)]
     if head.syntax in LOSSY and elements.word(0x00282110) != "01":
         layout, file = found.frames[0].file.layout, Path(found.frames[0].file.path)
         methods.append(_LOSSY_METHODS[head.syntax.rpartition(".")[2]])
-        ratios.append(_decimal(max(1.0, layout.frame_bytes * layout.frames / file.stat().st_size)))
+        ratios.append(decimal_string(max(1.0, layout.frame_bytes * layout.frames / file.stat().st_size)))
     elif elements.word(0x00282110) != "01":
         return
     base.LossyImageCompression = "01"
@@ -182,7 +182,9 @@ def _turn_into(one: Dataset, found: Series, frame: Frame, index: int) -> None:
     """What differs from slice to slice."""
     one.SOPInstanceUID = generate_uid(prefix=None)
     one.InstanceNumber = index + 1
-    one.ImagePositionPatient = [_decimal(value) for value in (LPS_TO_RAS @ found.affine)[:3] @ [0.0, 0.0, index, 1.0]]
+    one.ImagePositionPatient = [
+        decimal_string(value) for value in (LPS_TO_RAS @ found.affine)[:3] @ [0.0, 0.0, index, 1.0]
+    ]
     one.SourceImageSequence = []
     if frame.file.sop_instance:
         source = Dataset()
@@ -204,17 +206,17 @@ def _stored(voxels: NDArray[Any], base: Dataset, *, hu: bool) -> NDArray[Any]:
     if hu:
         return np.asarray(np.rint(np.clip(voxels, -32768, 32767)), np.int16)
     low, high = float(voxels.min()), float(voxels.max())
-    slope = _decimal((high - low) / 65535 if high > low else 1.0)
-    base.RescaleSlope, base.RescaleIntercept = slope, _decimal(low)
+    slope = decimal_string((high - low) / 65535 if high > low else 1.0)
+    base.RescaleSlope, base.RescaleIntercept = slope, decimal_string(low)
     scaled = (voxels.astype(np.float64) - float(base.RescaleIntercept)) / float(slope)
     return np.asarray(np.rint(np.clip(scaled, 0, 65535)), np.uint16)
 
 
-def _decimal(value: float) -> str:
+def decimal_string(value: float) -> str:
     """A decimal string of at most 16 bytes, as exact as they allow.
 
     Examples:
-        >>> _decimal(-249.51171875), _decimal(1 / 3), _decimal(0.0)
+        >>> decimal_string(-249.51171875), decimal_string(1 / 3), decimal_string(0.0)
         ('-249.51171875', '0.33333333333333', '0.0')
     """
     return format_number_as_ds(float(value) + 0.0)

@@ -8,8 +8,7 @@ from medp2p.data.cases import Case
 from medp2p.io.atomic import write_text
 from medp2p.training.checkpoint import Progressed
 from medp2p.training.papers import RESEARCH_USE
-
-CARD_FILE = "model_card.md"
+from medp2p.translation.model_file import CARD_FILE
 
 
 def write_card(

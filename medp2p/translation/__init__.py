@@ -7,17 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medp2p.translation.limits import limits_card
     from medp2p.translation.tasks import Translated, translate
     from medp2p.translation.translator import Translator
     from medp2p.translation.weights import export_weights, import_weights
 
-__all__ = ["Translated", "Translator", "export_weights", "import_weights", "translate"]
+__all__ = ["Translated", "Translator", "export_weights", "import_weights", "limits_card", "translate"]
 
 _HOMES = {
     "Translated": "tasks",
     "Translator": "translator",
     "export_weights": "weights",
     "import_weights": "weights",
+    "limits_card": "limits",
     "translate": "tasks",
 }
 

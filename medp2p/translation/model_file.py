@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 MODEL_FILE = "generator.safetensors"
+CARD_FILE = "model_card.md"
+"""What a stranger must know, beside the model file."""
 _LARGEST_HEADER_BYTES = 1 << 20
 _ITEM_BYTES = {"F32": 4, "I64": 8}
 _ASK_AGAIN = "copy the model again from where it was trained"

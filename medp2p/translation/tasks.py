@@ -13,7 +13,8 @@ from medp2p.errors import FileError, Medp2pError
 from medp2p.io.atomic import sweep_stale
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
-from medp2p.translation.jobs import Job, find_jobs, refuse_output_folder
+from medp2p.translation.jobs import Job, Jobs, find_jobs, refuse_output_folder
+from medp2p.translation.limits import LIMITS_FILE, put_limits_card
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.one_scan import translate_job
 from medp2p.translation.safeguards import refuse_writing_over_scans
@@ -107,6 +108,8 @@ def translate(
             for path in outcome[0]:
                 if made:
                     made(path)
+    if finished and (card := _card_of(found, Path(output))):
+        put_limits_card(run, card)
     if kept:
         logger.info("%d of %d were finished before and are kept", len(kept), len(kept) + len(finished))
     if faults:
@@ -114,6 +117,13 @@ def translate(
         error.exit_code = exit_code
         raise error
     return Translated(tuple(finished), tuple(kept))
+
+
+def _card_of(found: Jobs, output: Path) -> Path | None:
+    """Where the card of an output folder goes: into it, or beside one of DICOM files; None beside a single image."""
+    if found.jobs[0].dicom:
+        return output.with_name(f"{output.name}.{LIMITS_FILE}")
+    return output / LIMITS_FILE if output.is_dir() else None
 
 
 _Case = tuple[int, Job]

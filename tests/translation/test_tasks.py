@@ -97,7 +97,8 @@ def test_in_a_folder_what_is_bad_stops_no_other(model, tmp_path) -> None:
     (tmp_path / "in" / "b.nii.gz").write_bytes(b"this is no image")
     with pytest.raises(FileError, match=r"b\.nii\.gz"):
         translate(model, tmp_path / "in", tmp_path / "out", device="cpu")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "a.nii.gz", "c.json", "c.nii"]
+    made = ["LIMITS.md", "a.json", "a.nii.gz", "c.json", "c.nii"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == made
     (tmp_path / "in" / "b.nii.gz").unlink()
     put(tmp_path / "in" / "d.nii.gz")
     done = translate(model, tmp_path / "in", tmp_path / "out", device="cpu")

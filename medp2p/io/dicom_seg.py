@@ -1,0 +1,174 @@
+"""Regions to a DICOM segmentation (SEG) that refers to the series on whose grid they lie; by highdicom, an extra."""
+
+import os
+from importlib.metadata import version
+from importlib.util import find_spec
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from medp2p.errors import ConfigError, FileError, GeometryError, RegionError
+from medp2p.io.atomic import check_output, write_bytes
+from medp2p.io.dicom_elements import DicomHeader
+from medp2p.io.dicom_frames import CLASSIC, read_header
+from medp2p.io.dicom_identity import Identity
+from medp2p.io.dicom_series import Series, find_series
+from medp2p.io.dicom_write import decimal_string
+from medp2p.io.text_header import LPS_TO_RAS
+from medp2p.regions import Regions
+from medp2p.volume import CORNER_TOLERANCE_MM, corner_distance_mm
+
+if TYPE_CHECKING:
+    from highdicom.seg import SegmentDescription
+
+PathLike = str | os.PathLike[str]
+
+_TISSUE = ("85756007", "SCT", "Tissue")
+_KINDS = {
+    "bone": ("272673000", "SCT", "Bone"),
+    "brain": ("12738006", "SCT", "Brain"),
+    "soft_tissue": ("87784001", "SCT", "Soft tissue"),
+    "lesion": ("52988006", "SCT", "Lesion"),
+}
+"""Codes of SNOMED CT for the names that we use ourselves; any other region is a tissue, called by its label."""
+_LONGEST_LABEL = 64
+
+
+def write_segmentation(
+    regions: Regions,
+    source: PathLike,
+    output: PathLike,
+    *,
+    algorithm: str | None = None,
+    series: str | None = None,
+    keep_identity: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Write every region as a segment of one DICOM SEG object, in the study and frame of reference of a series.
+
+    Args:
+        regions: On the grid of the series; regions may overlap, groups are left out.
+        source: The folder of the series, in which every slice is an object of its own with UIDs.
+        output: The file to write.
+        algorithm: What made them; None where somebody drew them.
+        series: SeriesInstanceUID of the source, where its folder holds several.
+        keep_identity: Hand on patient and study as they are; otherwise a pseudonym, the one of `write_series`.
+        overwrite: Replace a file that is there.
+
+    Raises:
+        ConfigError: The extra `dicom-objects` is not installed.
+        GeometryError: The regions lie on another grid than the series.
+        RegionError: There is no region.
+        FileError: The source is refused, or the file cannot be written.
+        OutputExistsError: There is a file and `overwrite` is not given.
+
+    Source:
+        DICOM PS3.3 A.51, Segmentation IOD.
+    """
+    if find_spec("highdicom") is None:
+        fix = "pip install 'medp2p[dicom-objects]'"
+        raise ConfigError(None, "highdicom is not installed", key="segmentation", fix=fix)
+    import highdicom as hd
+
+    check_output(output, overwrite=overwrite)
+    found = find_series(source, series=series)
+    _refuse_other_grid(regions, found, source)
+    names = [name for name in regions.region_names if name not in regions.groups]
+    if not names:
+        raise RegionError(None, "no region to write", fix="give a label map with labels above 0")
+    head = _header_of(found, source)
+    identity = Identity.of(head, keep=keep_identity)
+    masks = np.stack([regions.mask(name).T for name in names], axis=-1)  # slices, rows, columns, segments
+    made = hd.seg.Segmentation(
+        source_images=[_referred_to(found, head, identity, index) for index in range(found.shape[2])],
+        pixel_array=masks.astype(np.uint8),
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_segment(number, name, algorithm) for number, name in enumerate(names, start=1)],
+        series_instance_uid=generate_uid(prefix=None),
+        series_number=2000,
+        sop_instance_uid=generate_uid(prefix=None),
+        instance_number=1,
+        manufacturer="medp2p",
+        manufacturer_model_name="medp2p",
+        software_versions=version("medp2p"),
+        device_serial_number="0",
+        content_label="REGIONS",
+        content_description="Anatomical regions",
+        series_description="Regions",
+    )
+    identity.put_into(made)
+    content = BytesIO()
+    made.save_as(content, enforce_file_format=True)
+    write_bytes(output, identity.with_character_set(content.getvalue()), overwrite=overwrite)
+
+
+def _refuse_other_grid(regions: Regions, found: Series, source: PathLike) -> None:
+    apart = corner_distance_mm(found.shape, regions.affine, found.affine)
+    if regions.shape != found.shape or apart > CORNER_TOLERANCE_MM:
+        raise GeometryError(
+            source,
+            "the regions do not lie on the grid of this series",
+            found=f"{regions.shape}, {apart:.3g} mm apart",
+            expected=found.shape,
+            fix="give the series that they were drawn on",
+        )
+
+
+def _header_of(found: Series, source: PathLike) -> DicomHeader:
+    """The header of the first slice; every slice can be referred to.
+
+    Raises:
+        FileError: One of them cannot.
+    """
+    for frame in found.frames:
+        if not (frame.file.sop_instance and frame.file.series and frame.file.sop_class in CLASSIC):
+            raise FileError(
+                frame.file.path,
+                "an image that a segmentation cannot refer to",
+                found="a multi-frame object" if frame.file.sop_class not in CLASSIC else "blank UIDs",
+                expected="an object a slice, with UIDs",
+                fix="write the regions as an image file",
+            )
+    head = read_header(found.frames[0].file.path)
+    if head is None or not all(head.elements.word(tag) for tag in (0x0020000D, 0x00200052)):
+        raise FileError(source, "a series that a segmentation cannot refer to",
+                        found="a blank study or frame of reference", fix="write an image file")  # fmt: skip
+    return head
+
+
+def _referred_to(found: Series, head: DicomHeader, identity: Identity, index: int) -> Dataset:
+    """What a segmentation must know of one slice, and nothing else of it."""
+    frame, one, lps = found.frames[index], Dataset(), LPS_TO_RAS @ found.affine
+    sizes = np.linalg.norm(lps[:3, :3], axis=0)
+    identity.put_into(one)
+    one.SOPClassUID, one.SOPInstanceUID = frame.file.sop_class, frame.file.sop_instance
+    one.SeriesInstanceUID, one.FrameOfReferenceUID = frame.file.series, head.elements.word(0x00200052)
+    one.Modality, one.PositionReferenceIndicator = found.modality, ""
+    one.Rows, one.Columns = frame.file.layout.rows, frame.file.layout.columns
+    one.ImagePositionPatient = [decimal_string(value) for value in (lps @ [0.0, 0.0, index, 1.0])[:3]]
+    one.ImageOrientationPatient = [decimal_string(value) for value in (lps[:3, :2] / sizes[:2]).T.ravel()]
+    one.PixelSpacing = [decimal_string(sizes[1]), decimal_string(sizes[0])]
+    one.SliceThickness = decimal_string(sizes[2] if frame.thickness is None else frame.thickness)
+    return one
+
+
+def _segment(number: int, name: str, algorithm: str | None) -> "SegmentDescription":
+    import highdicom as hd
+
+    made_by: dict[str, Any] = {"algorithm_type": hd.seg.SegmentAlgorithmTypeValues.MANUAL}
+    if algorithm is not None:
+        family = hd.sr.CodedConcept("123110", "DCM", "Artificial Intelligence")
+        made_by = {
+            "algorithm_type": hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            "algorithm_identification": hd.AlgorithmIdentificationSequence(algorithm, family, version("medp2p")),
+        }
+    return hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=name[:_LONGEST_LABEL],
+        segmented_property_category=hd.sr.CodedConcept(*_TISSUE),
+        segmented_property_type=hd.sr.CodedConcept(*_KINDS.get(name, _TISSUE)),
+        **made_by,
+    )

@@ -1,0 +1,101 @@
+"""Regions as a DICOM segmentation: the same voxels at the same places of the patient, and nobody's name."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from medp2p.errors import FileError, GeometryError, OutputExistsError, RegionError
+from medp2p.io import read_volume
+from medp2p.io.dicom_seg import write_segmentation
+from medp2p.io.dicom_write import write_series
+from medp2p.regions import Regions
+
+from . import dicom_phantom as phantom
+
+hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore:.*private.*")
+NAMES = {1: "bone", 2: "left_lung"}
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    return phantom.write(tmp_path / "s", modality="MR", row=(0, 1, 0), column=(0, 0, -1))
+
+
+def drawn_on(series: Path) -> Regions:
+    """Two regions that overlap nowhere, and a third that overlaps both."""
+    volume = read_volume(series)
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[1:3, 2:5, 1:4], labels[4, 0, 2] = 1, 2
+    over = np.zeros(volume.shape, np.uint8)
+    over[2:5, 0:3, 2] = 1
+    return Regions.combine(
+        Regions(labels, volume.affine, NAMES), Regions(over, volume.affine, {1: "lesion"}, groups={"all": ["lesion"]})
+    )
+
+
+def test_every_region_comes_back_at_its_place(series, tmp_path) -> None:
+    regions = drawn_on(series)
+    write_segmentation(regions, series, tmp_path / "seg.dcm", algorithm="thresholds")
+    made = hd.seg.segread(tmp_path / "seg.dcm")
+    assert [one.segment_label for one in map(made.get_segment_description, (1, 2, 3))] == [
+        "bone",
+        "left_lung",
+        "lesion",
+    ]
+    files = {pydicom.dcmread(path).SOPInstanceUID: path for path in series.iterdir()}
+    uids = sorted(files, key=lambda uid: pydicom.dcmread(files[uid]).InstanceNumber)
+    masks = made.get_pixels_by_source_instance(uids, assert_missing_frames_are_empty=True, combine_segments=False)
+    for number, name in enumerate(("bone", "left_lung", "lesion")):
+        assert np.array_equal(masks[..., number].astype(bool), regions.mask(name).T)
+    volume = made.get_volume(segment_numbers=[2], combine_segments=True)
+    ours = read_volume(series)
+    place = np.argwhere(np.asarray(volume.array) > 0)[0]
+    where_lps = np.asarray(volume.affine) @ [*place, 1.0]
+    assert np.allclose(where_lps[:3] * [-1, -1, 1], (ours.affine @ [4, 0, 2, 1.0])[:3], atol=1e-3)
+
+
+def test_it_lies_in_the_study_and_frame_of_the_series_and_names_nobody_unless_asked(series, tmp_path) -> None:
+    source = pydicom.dcmread(next(series.iterdir()))
+    write_segmentation(drawn_on(series), series, tmp_path / "seg.dcm")
+    made = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert (made.StudyInstanceUID, made.FrameOfReferenceUID) == (source.StudyInstanceUID, source.FrameOfReferenceUID)
+    assert made.preamble == bytes(128)
+    assert [secret for secret in phantom.SECRETS if secret.encode() in (tmp_path / "seg.dcm").read_bytes()] == []
+    write_series(read_volume(series), series, tmp_path / "o", model_sha256="0" * 64, hu=True)
+    assert pydicom.dcmread(tmp_path / "o" / "0001.dcm").PatientID == made.PatientID
+    write_segmentation(drawn_on(series), series, tmp_path / "seg.dcm", keep_identity=True, overwrite=True)
+    assert pydicom.dcmread(tmp_path / "seg.dcm").PatientID == source.PatientID
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools are not installed")
+@pytest.mark.parametrize("keep_identity", [True, False])
+def test_dciodvfy_finds_no_error(series, tmp_path, keep_identity) -> None:
+    write_segmentation(drawn_on(series), series, tmp_path / "seg.dcm", algorithm="a", keep_identity=keep_identity)
+    said = subprocess.run(["dciodvfy", tmp_path / "seg.dcm"], capture_output=True, text=True, check=False).stderr
+    assert "Error" not in said
+
+
+def test_what_cannot_be_told_truly_is_refused(series, tmp_path) -> None:
+    regions = drawn_on(series)
+    moved = regions.affine.copy()
+    moved[0, 3] += 0.01
+    with pytest.raises(GeometryError, match="do not lie on the grid"):
+        write_segmentation(Regions(regions.layers[0].labels, moved, NAMES), series, tmp_path / "x.dcm")
+    with pytest.raises(RegionError, match="no region"):
+        write_segmentation(Regions(np.zeros(regions.shape, int), regions.affine, {}), series, tmp_path / "x.dcm")
+
+    def blank(one: Dataset, _: int) -> None:
+        one.SeriesInstanceUID = ""
+
+    other = phantom.write(tmp_path / "b", modality="MR", row=(0, 1, 0), column=(0, 0, -1), change=blank)
+    with pytest.raises(FileError, match=r"b/IM.*cannot refer to.*blank UIDs"):
+        write_segmentation(drawn_on(other), other, tmp_path / "x.dcm")
+    (tmp_path / "x.dcm").write_text("mine")
+    with pytest.raises(OutputExistsError):
+        write_segmentation(regions, series, tmp_path / "x.dcm")
