@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medp2p import evaluation, losses, networks, training
     from medp2p.checking import check
     from medp2p.data.phantom import write_phantoms as phantom
+    from medp2p.data.layouts import list_cases
     from medp2p.evaluation import evaluate
     from medp2p.io import read_regions, read_volume, write_volume
     from medp2p.io.dicom_seg import write_segmentation
@@ -55,6 +56,7 @@ __all__ = [
     "evaluate_run",
     "evaluation",
     "limits_card",
+    "list_cases",
     "losses",
     "networks",
     "phantom",
@@ -79,6 +81,7 @@ _HOMES = {
     "evaluate_run": "training",
     "phantom": "data.phantom:write_phantoms",
     "limits_card": "translation",
+    "list_cases": "data.layouts",
     "prepare": "preparation",
     "read_regions": "io",
     "read_volume": "io",

@@ -25,13 +25,14 @@ def channels_are_named_once(config: "Config") -> Iterator[Fault]:
             yield config.fault("data.target", "the target is a source too", found=name, fix="name another channel")
 
 
-@reads("data.folder", "data.files", "data.split", "data.cases")
+@reads("data.folder", "data.layout", "data.files", "data.split", "data.cases")
 def cases_come_one_way(config: "Config") -> Iterator[Fault]:
     """A folder with files and split, or a list of cases; never both."""
     data = config.data
     if data.cases is None:
         return
     both = [f"data.{key}" for key in ("folder", "files", "split") if getattr(data, key) is not None]
+    both += ["data.layout"] if data.layout != "folders" else []
     if both:
         fix = "keep data.cases alone, or folder, files and split; `null` takes a key away"
         yield config.fault(

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
@@ -57,10 +57,16 @@ class DataSection(Section):
     sources: Names = Field(description="input channels, in this order")
     target: Names = Field(description="the channel to predict: a name, or a list of names")
     folder: Place | None = Field(default=None, description="one sub-folder per case; its name is the case id")
+    layout: Literal["folders", "names", "bids", "nnunet"] = Field(
+        default="folders",
+        description="how the cases lie in the folder: one sub-folder each, by file names with {case} "
+        "in them, a BIDS data set, or an nnU-Net raw data set",
+    )
     files: Mapping[str, Files] | None = Field(
         default=None,
         description="file of each channel in a case folder, <channel>.nii.gz if left out; regions and body are "
-        "optional, regions may be a list; {case} stands for the case id",
+        "optional, regions may be a list; {case} stands for the case id; names: paths from the folder, * for anything "
+        "within a name; bids: suffixes; nnunet: names of channels",
     )
     patient: Annotated[str, Field(max_length=200), AfterValidator(_patient_pattern)] | None = Field(
         default=None, description="regular expression whose group 1 is the patient in a case id; null: the case id"

@@ -193,7 +193,7 @@ def _fill_in(content: dict[str, YamlValue]) -> None:
         content["intensity"] = filled_in(intensity or {}, channels)
     if data.get("folder") is not None and data.get("cases") is None:
         files = data.get("files")
-        if files is None or isinstance(files, dict):
+        if data.get("layout") in (None, "folders") and (files is None or isinstance(files, dict)):
             defaults: dict[str, YamlValue] = {name: f"{name}.nii.gz" for name in channels}
             data["files"] = defaults | (files or {})
         if data.get("split") is None:

@@ -13,7 +13,8 @@ PHANTOM_FILES = {"mr": "mr.nii.gz", "ct": "ct.nii.gz", "regions": "regions.nii.g
 def missing_data(config: Config) -> Fault | None:
     """A fault where `data.folder` is missing or has no sub-folder, with the ways out of it; else None."""
     folder = config.data.folder
-    if folder is None or _has_cases(folder):
+    in_folders = config.data.layout == "folders"
+    if folder is None or (_has_cases(folder) if in_folders else folder.is_dir()):
         return None
     typed = _as_typed(folder)
     files = dict.fromkeys(f for files in (config.data.files or {}).values() for f in files)
@@ -21,7 +22,7 @@ def missing_data(config: Config) -> Fault | None:
     fix = "put scans there, or name another folder with `--set data.folder=DIR`"
     if all((PHANTOM_FILES.get(name),) == files for name, files in (config.data.files or {}).items()):
         fix += f", or try it on synthetic heads: `medp2p phantom {typed}`"
-    expected = f"one sub-folder per case with {', '.join(files)}"
+    expected = f"one sub-folder per case with {', '.join(files)}" if in_folders else f"layout {config.data.layout}"
     return config.fault("data.folder", cause, found=typed, expected=expected, fix=fix)
 
 

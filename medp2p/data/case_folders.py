@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medp2p.config import Config, missing_data
 from medp2p.config.section import case_id, check_word
+from medp2p.data.layouts import LAYOUTS
 from medp2p.errors import Fault, FileError, fault
 from medp2p.io import image_files, image_stem
 from medp2p.io.machine import file_error
@@ -17,12 +18,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoundCase:
-    """What of one case lies in its folder: the file of each channel, its label maps, its mask of the body."""
+    """What of one case lies in the folder: the file of each channel, its label maps, its mask of the body.
+
+    The patient is known where the layout says it.
+    """
 
     id: str
     files: Mapping[str, Path]
     regions: tuple[Path, ...]
     body: Path | None
+    patient: str | None = None
 
 
 def find_in_folder(config: Config) -> tuple[list[FoundCase], list[Fault]]:
@@ -36,6 +41,8 @@ def find_in_folder(config: Config) -> tuple[list[FoundCase], list[Fault]]:
     absent, folder = missing_data(config), config.data.folder
     if absent is not None or folder is None:
         return [], [absent or config.fault("data.folder", "no folder of cases", fix="name one, or list data.cases")]
+    if config.data.layout != "folders":
+        return _found_by_layout(folder, config)
     cases: list[FoundCase] = []
     faults: list[Fault] = []
     passed_over: list[str] = []
@@ -60,6 +67,26 @@ def find_in_folder(config: Config) -> tuple[list[FoundCase], list[Fault]]:
             )
         )
     return cases, faults
+
+
+def _found_by_layout(folder: Path, config: Config) -> tuple[list[FoundCase], list[Fault]]:
+    """The whole cases of a cohort that is laid out otherwise; in BIDS, subjects that lack a scan are usual."""
+    data = config.data
+    found, faults = LAYOUTS[data.layout](folder, data.channels, data.files or {})
+    whole = [case for case in found if set(data.channels) <= set(case.files)]
+    lacking = {case.id: [name for name in data.channels if name not in case.files] for case in found}
+    lacking = {case: names for case, names in lacking.items() if names}
+    told = ", ".join(f"{case} ({', '.join(names)})" for case, names in lacking.items())
+    if lacking and data.layout == "bids":
+        log.warning("passed over, as scans are lacking: %s", told)
+    elif lacking:
+        faults.append(fault(folder, "cases lack a scan", found=told, fix="add the scans, or take the cases away"))
+    if not whole and not faults:
+        fix = "name another folder with `--set data.folder=DIR`, or correct data.layout or data.files"
+        names = ", ".join(data.file_of(channel) for channel in data.channels)
+        cause = f"no case is in the folder, read as {data.layout}"
+        faults.append(config.fault("data.folder", cause, found=told or None, expected=names, fix=fix))
+    return [FoundCase(case.id, case.files, case.regions, case.body, case.patient) for case in whole], faults
 
 
 def sub_folders(folder: Path) -> list[Path]:

@@ -87,7 +87,8 @@ def _of_folder(config: Config) -> tuple[list[Case], list[Fault]]:
     _tell_what_lacks_masks(config, found)
     for case in found:
         faults += _missing(case.id, {**case.files, **_masks(case.regions, case.body)}, None)
-    patients = {case.id: patient_of(case.id, config.data.patient) for case in found}
+    pattern = config.data.patient
+    patients = {case.id: (pattern is None and case.patient) or patient_of(case.id, pattern) for case in found}
     faults += [_no_patient(config, case_id) for case_id, patient in patients.items() if patient is None]
     splits: dict[str, str] = {}
     try:

@@ -26,7 +26,7 @@ def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], preci
     for name in (name for name, found in undone.items() if found is None):
         undone[name] = _UNKNOWN_LIMITS
         logger.warning("%s comes back in values from 0 to 1: no cohort says what they were", name)
-    listed = data.cases is not None
+    listed = data.cases is not None or data.layout != "folders"
     return Description(
         generator=Architecture(
             kind=generator.kind, channels=generator.channels, norm=generator.norm, dropout=generator.dropout
