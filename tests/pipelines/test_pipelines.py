@@ -77,3 +77,17 @@ def test_a_folder_of_scans_becomes_predictions_and_scores(config: Path, tmp_path
     made = sorted(path.name for path in (tmp_path / "out" / "predicted").glob("*.nii.gz"))
     assert made == ["head_001.nii.gz", "head_002.nii.gz"]
     assert "bone" in (tmp_path / "out" / "scores" / "summary.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_weight_of_a_region_is_swept_and_gain_and_price_stand_side_by_side(config: Path, tmp_path: Path) -> None:
+    sweep = pipeline("lesion_emphasis")["sweep"]
+    points = sweep(config, tmp_path / "out", region="bone", weights=[1, 8], device="cpu", settings=SMALL)
+    assert [point.weight for point in points] == [1, 8]
+    assert points[0].region_mae != points[1].region_mae
+    with (tmp_path / "out" / "tradeoff.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["region_mae"]) for row in rows] == [point.region_mae for point in points]
+    assert [int(row["cases"]) for row in rows] == [1, 1]
+    assert (tmp_path / "out" / "tradeoff.png").read_bytes().startswith(b"\x89PNG")
+    assert sweep(config, tmp_path / "out", region="bone", weights=[1, 8], device="cpu", settings=SMALL) == points
