@@ -97,8 +97,12 @@ def read_header(path: PathLike) -> DicomHeader | None:
         return read_dicom_header(path, file, os.fstat(file.fileno()).st_size)
 
 
-def read_frames(path: PathLike) -> list[Frame] | str:
+def read_frames(path: PathLike, series: str | None = None) -> list[Frame] | str:
     """The frames of a DICOM file, or what it is instead: a word for the log.
+
+    Args:
+        path: The file.
+        series: The only SeriesInstanceUID of interest: images of others are not looked at further.
 
     Raises:
         FileError: It is damaged, or an image of a kind that is not read.
@@ -113,6 +117,8 @@ def read_frames(path: PathLike) -> list[Frame] | str:
         return "secondary capture" if header.sop_class.startswith(_SECONDARY_CAPTURE) else "other object"
     if _SCOUTS & {word.upper() for word in header.elements.words(0x00080008)}:
         return "scout"
+    if series is not None and header.elements.word(0x0020000E) != series:
+        return "image of another series"
     image = _image_file(path, header, modality)
     check_length(path, image.layout, size)
     if header.sop_class in ENHANCED:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def find_series(
         GeometryError: Slices that are missing, doubled, shifted, tilted, or of other directions.
     """
     tell = logging.DEBUG if again else logging.INFO
-    frames = _all_frames(path, progress, tell)
+    frames = _all_frames(path, series, progress, tell) or _all_frames(path, None, progress, tell)
     chosen = _chosen(path, frames, series)
     _check_one(path, chosen)
     if not again:
@@ -164,12 +165,12 @@ def _close(kinds: list[object]) -> bool:
     return values.dtype.kind == "f" and bool((np.ptp(values, axis=0) <= 1.5e-4).all())
 
 
-def _all_frames(path: PathLike, progress: Progress | None, tell: int) -> list[Frame]:
+def _all_frames(path: PathLike, series: str | None, progress: Progress | None, tell: int) -> list[Frame]:
     files = _files(path)
     found: list[Frame] = []
     others: Counter[str] = Counter()
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for done, frames in enumerate(pool.map(_read_one, files), start=1):
+        for done, frames in enumerate(pool.map(partial(_read_one, series=series), files), start=1):
             if isinstance(frames, str):
                 others[frames] += 1
             else:
@@ -177,6 +178,8 @@ def _all_frames(path: PathLike, progress: Progress | None, tell: int) -> list[Fr
             if progress is not None:
                 progress(done, len(files), "headers")
     left_out = ", ".join(f"{count} x {what}" for what, count in sorted(others.items()))
+    if not found and series is not None:
+        return []
     if not found:
         raise FileError(path, "no CT or MR image here", found=left_out or "no file",
                         fix="give the folder that directly holds the slices")  # fmt: skip
@@ -185,10 +188,10 @@ def _all_frames(path: PathLike, progress: Progress | None, tell: int) -> list[Fr
     return found
 
 
-def _read_one(path: Path) -> list[Frame] | str:
+def _read_one(path: Path, *, series: str | None) -> list[Frame] | str:
     if not path.stat().st_size and path.suffix.lower() not in _DICOM_ENDS:
         return "no DICOM"
-    frames = read_frames(path)
+    frames = read_frames(path, series)
     if frames == "no DICOM" and path.suffix.lower() in _DICOM_ENDS[:3]:
         raise FileError(path, "this is no DICOM file, though its name says so", fix="export or copy it again")
     return frames

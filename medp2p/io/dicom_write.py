@@ -28,6 +28,15 @@ PathLike = str | os.PathLike[str]
 Progress = Callable[[int, int, str], object]
 
 _CT_IMAGE, _MR_IMAGE = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
+_UNPAIRED = {
+    "ABDOMEN", "ABDOMENPELVIS", "AORTA", "BACK", "BLADDER", "BRAIN", "CEREBELLUM", "CERVIX", "CHEST", "CHESTABDOMEN",
+    "CHESTABDPELVIS", "COCCYX", "COLON", "CSPINE", "CTSPINE", "DUODENUM", "ESOPHAGUS", "FACE", "GALLBLADDER", "HEAD",
+    "HEADNECK", "HEART", "ILEUM", "JAW", "JEJUNUM", "LARYNX", "LIVER", "LSPINE", "LSSPINE", "MEDIASTINUM", "MAXILLA",
+    "MOUTH", "NECK", "NECKCHEST", "NECKCHESTABDOMEN", "NECKCHESTABDPELV", "NOSE", "PANCREAS", "PELVIS", "PENIS",
+    "PHARYNX", "PROSTATE", "RECTUM", "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THYMUS", "THYROID",
+    "TLSPINE", "TONGUE", "TRACHEA", "TSPINE", "URETHRA", "UTERUS", "VAGINA", "WHOLEBODY",
+}  # fmt: skip
+"""Parts of the body that are there once (PS3.16 Annex L); of any other word a side must be said, if only as unknown."""
 _LOSSY_METHODS = {"50": "ISO_10918_1", "51": "ISO_10918_1", "81": "ISO_14495_1", "91": "ISO_15444_1"}
 
 
@@ -122,8 +131,9 @@ def _base(found: Series, head: DicomHeader, identity: Identity, model_sha256: st
         word = elements.word(tag)
         if word and word.replace(" ", "").replace("_", "").isalnum() and len(word) <= 16 and word.isascii():
             base.add_new(tag, vr, word.upper())
-    if "BodyPartExamined" not in base:
-        base.Laterality = ""
+    if base.get("BodyPartExamined") not in _UNPAIRED:  # PS3.3 C.7.3.1
+        side = elements.word(0x00200060)
+        base.Laterality = side if side in ("L", "R") else ""
     if elements.word(0x00280301) == "YES":
         base.BurnedInAnnotation = "YES"
     if identity.pseudonym:

@@ -59,7 +59,7 @@ def save(one: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> None
     one.file_meta = FileMetaDataset()
     one.file_meta.MediaStorageSOPClassUID, one.file_meta.MediaStorageSOPInstanceUID = (
         one.SOPClassUID,
-        one.SOPInstanceUID,
+        one.SOPInstanceUID or generate_uid(prefix=None),
     )
     one.file_meta.TransferSyntaxUID = syntax
     pydicom.dcmwrite(path, one, enforce_file_format=True)

@@ -170,6 +170,19 @@ def test_one_of_several_series_is_chosen_by_its_uid(tmp_path: Path) -> None:
     assert np.array_equal(read_volume(folder, series=uid).voxels, phantom.voxels(modality="MR"))
 
 
+def test_what_is_wrong_with_another_series_is_no_obstacle_to_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    folder = phantom.write(tmp_path / "s")
+    uid = pydicom.dcmread(folder / "IM0000").SeriesInstanceUID
+    colours = phantom.write(
+        tmp_path / "c", modality="MR", change=set_(PhotometricInterpretation_all="RGB", SamplesPerPixel_all=3)
+    )
+    for path in colours.iterdir():
+        shutil.copy(path, folder / f"map_{path.name}")
+    with pytest.raises(FileError, match=r"s/map_.*colours"):
+        read_volume(folder)
+    assert np.array_equal(read_volume(folder, series=uid).voxels, phantom.voxels())
+
+
 def test_blank_uids_are_no_obstacle(tmp_path: Path) -> None:
     def blank(one: Dataset, _: int) -> None:
         one.StudyInstanceUID = one.SeriesInstanceUID = one.FrameOfReferenceUID = ""

@@ -66,13 +66,34 @@ def test_dciodvfy_finds_no_error(tmp_path: Path, hu: bool, keep_identity: bool, 
     def blanked(one: Dataset, _: int) -> None:
         if blank:
             one.StudyInstanceUID = one.SeriesInstanceUID = one.FrameOfReferenceUID = one.PatientID = ""
+            one.SOPInstanceUID = ""
             del one.BodyPartExamined
 
     source = phantom.write(tmp_path / "s", modality="MR", change=blanked)
     derived(source, tmp_path / "o", hu=hu, keep_identity=keep_identity)
-    for path in sorted((tmp_path / "o").iterdir()):
-        said = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False).stderr
-        assert "Error" not in said
+    assert errors_of(tmp_path / "o") == []
+
+
+def errors_of(folder: Path) -> list[str]:
+    """What dciodvfy calls an error."""
+    said = [
+        subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False).stderr
+        for path in sorted(folder.iterdir())
+    ]
+    return [line for text in said for line in text.splitlines() if "Error" in line]
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools are not installed")
+@pytest.mark.parametrize(("part", "side"), [("KNEE", "L"), ("KNEE", ""), ("PARTIALBODY", ""), ("PROSTATE", "")])
+def test_a_side_is_said_of_what_there_is_twice_and_of_words_that_nobody_knows(
+    tmp_path: Path, part: str, side: str
+) -> None:
+    def there(one: Dataset, _: int) -> None:
+        one.BodyPartExamined, one.Laterality = part, side
+
+    first = derived(phantom.write(tmp_path / "s", change=there, values=phantom.voxels((7, 6, 2))), tmp_path / "o")[0]
+    assert (first.BodyPartExamined, first.get("Laterality", "")) == (part, side)
+    assert errors_of(tmp_path / "o") == []
 
 
 def test_the_series_says_what_it_is(tmp_path: Path) -> None:
