@@ -8,7 +8,6 @@ import base64
 import io
 import json
 import logging
-import shutil
 import sys
 import tempfile
 import time
@@ -56,6 +55,7 @@ def synthesize(
     series: str | Path | Mapping[str, str | Path],
     output: str | Path,
     *,
+    uids: Mapping[str, str] | None = None,
     prepare: bool = False,
     settings: Sequence[str] = (),
     keep_identity: bool = False,
@@ -68,6 +68,8 @@ def synthesize(
         run: A run folder or a generator.safetensors.
         series: The folder of a DICOM series; for a model with several sources one for each, by their names.
         output: Gets `<target>/`, a DICOM series each, and `report.html`.
+        uids: The SeriesInstanceUID of a source whose folder holds several series, by the source's name; an empty
+            name is the first source.
         prepare: First register the other sources onto the first and correct bias fields, as `medp2p.prepare` does.
             Do so if the training scans were prepared that way.
         settings: `key=VALUE` for preparing.
@@ -85,15 +87,17 @@ def synthesize(
     translator = medp2p.Translator.load(run, device=device)
     folders = _folders(series, translator.description.sources)
     target_folder = Path(output)
+    chosen = {name or next(iter(folders)): uid for name, uid in (uids or {}).items()}
+    scans = {name: medp2p.read_volume(folder, series=chosen.get(name)) for name, folder in folders.items()}
     target_folder.mkdir(parents=True, exist_ok=True)
-    sources = _prepared(folders, target_folder, settings) if prepare else _as_scanned(folders)
+    sources = _prepared(scans, target_folder, settings) if prepare else Sources(scans)
     predicted = translator.translate_all(sources.volumes)
     first = next(iter(folders))
     for name, volume in predicted.items():
         hu = translator.description.intensity[name].hu
         medp2p.write_series(
             volume, folders[first], target_folder / name, model_sha256=translator.sha256, hu=hu,
-            keep_identity=keep_identity, overwrite=overwrite,
+            series=chosen.get(first), keep_identity=keep_identity, overwrite=overwrite,
         )  # fmt: skip
         logger.info("%d slices in %s", volume.shape[2], target_folder / name)
     report = target_folder / "report.html"
@@ -113,21 +117,18 @@ def _folders(series: str | Path | Mapping[str, str | Path], names: Sequence[str]
     return {name: Path(given[name]) for name in names}
 
 
-def _as_scanned(folders: Mapping[str, Path]) -> Sources:
-    return Sources({name: medp2p.read_volume(folder) for name, folder in folders.items()})
-
-
-def _prepared(folders: Mapping[str, Path], output: Path, settings: Sequence[str]) -> Sources:
+def _prepared(scans: Mapping[str, medp2p.Volume], output: Path, settings: Sequence[str]) -> Sources:
     """The sources on the grid of the first, bias fields corrected, by way of a folder that is removed again."""
     with tempfile.TemporaryDirectory(prefix=".preparing-", dir=output) as place:
         raw, cohort = Path(place) / "raw", Path(place) / "cohort"
-        for name, folder in folders.items():
-            shutil.copytree(folder, raw / "patient" / name)
-        onto = next(iter(folders))
+        (raw / "patient").mkdir(parents=True)
+        for name, scan in scans.items():
+            medp2p.write_volume(scan, raw / "patient" / f"{name}.nii.gz")
+        onto = next(iter(scans))
         done = medp2p.prepare(raw, cohort, set=["body=false", *settings, f"onto={onto}"])
         case = done.made[0]
         said = json.loads((case / "preparation" / "case.json").read_text(encoding="utf-8"))
-        volumes = {name: medp2p.read_volume(case / f"{name}.nii.gz") for name in folders}
+        volumes = {name: medp2p.read_volume(case / f"{name}.nii.gz") for name in scans}
     notes = () if said["verdict"] == "good" else (f"verdict of preparing: {said['verdict']}", *said["reasons"])
     return Sources(volumes, notes)
 
@@ -227,8 +228,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """The same from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
-    parser.add_argument("series", nargs="+", help="the folder of a series, or NAME=FOLDER for each source")
+    parser.add_argument(
+        "folders", nargs="+", metavar="SERIES", help="the folder of a series, or NAME=FOLDER for each source"
+    )
     parser.add_argument("-o", "--output", required=True)
+    parser.add_argument("--series", action="append", default=[], metavar="[NAME=]UID", dest="uids",
+                        help="which series, where a folder holds several")  # fmt: skip
     parser.add_argument("--prepare", action="store_true", help="as the training scans were, by `medp2p prepare`")
     parser.add_argument("--set", action="append", default=[], metavar="key=VALUE", help="an option of preparing")
     parser.add_argument("--keep-identity", action="store_true", help="pass the patient's identity on")
@@ -236,12 +241,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true")
     options = parser.parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    named = [word.partition("=") for word in options.series]
-    alone = len(named) == 1 and (not named[0][1] or Path(options.series[0]).exists())
-    series = options.series[0] if alone else {name: folder for name, _, folder in named}
+    named = [word.partition("=") for word in options.folders]
+    alone = len(named) == 1 and (not named[0][1] or Path(options.folders[0]).exists())
+    series = options.folders[0] if alone else {name: folder for name, _, folder in named}
+    uids = {name: uid for name, _, uid in (word.rpartition("=") for word in options.uids)}
     try:
         report = synthesize(
-            options.run, series, options.output, prepare=options.prepare, settings=options.set,
+            options.run, series, options.output, uids=uids, prepare=options.prepare, settings=options.set,
             keep_identity=options.keep_identity, device=options.device, overwrite=options.overwrite,
         )  # fmt: skip
     except medp2p.Medp2pError as error:

@@ -94,6 +94,20 @@ def test_a_single_series_is_prepared_on_its_own_grid(pipeline, run, series, tmp_
     assert np.array_equal(made.voxels, bare.voxels)
 
 
+def test_one_of_several_series_is_chosen_by_its_uid_and_nothing_is_left_where_none_is(
+    pipeline, run, series, tmp_path, capsys
+) -> None:
+    uid = pydicom.dcmread(next(series.iterdir())).SeriesInstanceUID
+    other = phantom.write(tmp_path / "other", modality="MR")
+    for path in other.iterdir():
+        shutil.copy(path, series / f"other_{path.name}")
+    words = [str(run), str(series), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert (pipeline["main"](words), (tmp_path / "out").exists()) == (2, False)
+    assert f"{uid} (MR, number 4" in capsys.readouterr().err
+    assert pipeline["main"]([*words, "--series", uid]) == 0
+    assert len(list((tmp_path / "out" / "ct").iterdir())) == medp2p.read_volume(series, series=uid).shape[2]
+
+
 def test_series_that_are_not_those_of_the_model_are_refused(pipeline, run, series, tmp_path, capsys) -> None:
     words = [str(run), f"t1={series}", f"t2={series}", "-o", str(tmp_path / "out"), "--device", "cpu"]
     assert (pipeline["main"](words), capsys.readouterr().err[:14]) == (2, "error: SERIES:")
