@@ -5,10 +5,13 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 
+from medp2p.checking import check
 from medp2p.describing import info
 from medp2p.errors import FileError
+from tests.io import dicom_phantom as phantom
 from tests.translation.conftest import description, save
 
 
@@ -30,6 +33,18 @@ def test_a_scan_is_told_with_its_grid_codes_and_values(scan: Path) -> None:
     assert (known["kind"], known["shape"], known["spacing_mm"]) == ("image", [4, 5, 6], [1.0, 2.0, 5.0])
     assert (known["orientation"], known["sform_code"], known["qform_code"]) == ("RAI", 2, 1)
     assert (known["type"], known["values"]["min"], known["values"]["max"]) == ("int16", 0.0, 2.0)
+
+
+def test_one_of_several_series_is_told_and_a_series_is_no_label_map(tmp_path: Path) -> None:
+    series = phantom.write(tmp_path / "s", modality="MR", values=np.full((4, 5, 3), 7, np.int16))
+    uid = pydicom.dcmread(series / "IM0000").SeriesInstanceUID
+    for path in phantom.write(tmp_path / "other").iterdir():
+        path.rename(series / f"other_{path.name}")
+    with pytest.raises(FileError, match="2 series in one folder"):
+        info(series)
+    known = info(series, series=uid)
+    assert (known["kind"], known["shape"], known["regions"]) == ("series", [4, 5, 3], None)
+    assert (len(check(series)), check(series, series=uid)) == (1, [])
 
 
 def test_regions_are_told_in_ml_by_the_names_beside_them(scan: Path) -> None:

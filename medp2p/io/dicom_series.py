@@ -111,8 +111,11 @@ def _step(
     tolerance = max(_TOLERANCE_MM, _TOLERANCE_SHARE * usual)
     doubled = int((gaps <= _TOLERANCE_MM).sum())
     if doubled:
+        instances = [(frame.file.sop_instance, frame.index) for frame in ordered if frame.file.sop_instance]
+        copies = len(instances) > len(set(instances))
+        fix = "take the copies of files away" if copies else "leave one contrast, echo or time point in the folder"
         raise GeometryError(path, "several images at one place", found=f"{doubled} too many", expected="one a place",
-                            fix="leave one contrast, echo or time point in the folder")  # fmt: skip
+                            fix=fix)  # fmt: skip
     wide = np.flatnonzero(np.abs(gaps - usual) > tolerance)
     if wide.size:
         raise GeometryError(

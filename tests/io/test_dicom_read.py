@@ -349,6 +349,13 @@ def test_a_cut_slice_is_named_by_its_file(tmp_path: Path, share: float) -> None:
         read_volume(tmp_path / "s")
 
 
+def test_copies_of_a_file_are_told_from_several_contrasts(tmp_path: Path) -> None:
+    folder = phantom.write(tmp_path / "s")
+    shutil.copy(folder / "IM0003", folder / "copy")
+    with pytest.raises(GeometryError, match=r"several images at one place .*copies of files"):
+        read_volume(folder)
+
+
 def test_an_empty_slice_is_named_by_its_file(tmp_path: Path) -> None:
     (phantom.write(tmp_path / "s") / "IM0004").write_bytes(b"")
     with pytest.raises(FileError, match="s/IM0004: the file is empty"):

@@ -55,13 +55,3 @@ def _matched(folder: Path, wanted: Mapping[str, str]) -> Iterator[tuple[str, str
         for case in sorted(exact.keys() | loose.keys()):
             for path in exact.get(case) or loose[case]:
                 yield case, role, path
-
-
-def synthetic_name(case: str, suffix: str) -> PurePosixPath:
-    """Where a synthetic scan lies in a derivative data set, without extension.
-
-    Examples:
-        >>> print(synthetic_name("sub-01_ses-1", "FLAIR"))
-        sub-01/ses-1/anat/sub-01_ses-1_desc-synthetic_FLAIR
-    """
-    return PurePosixPath(*case.split("_"), "anat", f"{case}_desc-synthetic_{suffix}")
