@@ -23,8 +23,8 @@ from medp2p.errors import (
 if TYPE_CHECKING:
     from medp2p import evaluation, losses, networks, training
     from medp2p.checking import check
-    from medp2p.data.phantom import write_phantoms as phantom
     from medp2p.data.layouts import list_cases
+    from medp2p.data.phantom import write_phantoms as phantom
     from medp2p.evaluation import evaluate
     from medp2p.io import read_regions, read_volume, write_volume
     from medp2p.io.dicom_seg import write_segmentation
