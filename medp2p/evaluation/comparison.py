@@ -50,6 +50,9 @@ METHOD: Final = (
     "is in no mean."
 )
 _FEWEST: Final = 2
+OF_WEIGHTS: Final = ("weighted", "outside")
+"""Regions that the weights of a model make, and not the anatomy."""
+OTHER_WEIGHTS: Final = "the two evaluations weigh different regions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +131,19 @@ def compared(first: Scores, second: Scores) -> list[Row]:
     others = {_key(row): row for row in second}
     for row in first:
         pairs.setdefault((text(row, "region"), text(row, "metric")), []).append((row, others[_key(row)]))
-    rows = [_compared(group, first.patients) for group in pairs.values()]
+    rows = [_compared(_of_one_region(group), first.patients) for group in pairs.values()]
     corrected = iter(holm([p for row in rows if (p := number(row, "p")) is not None]))
     return [row | {"p_holm": None if row["p"] is None else next(corrected)} for row in rows]
+
+
+def _of_one_region(group: Sequence[tuple[Row, Row]]) -> Sequence[tuple[Row, Row]]:
+    """Pairs of values; without any where `weighted` or `outside` are not the same voxels in both evaluations.
+
+    Two models that weigh regions differently are what one wants to compare, and their named regions are the same.
+    """
+    if group[0][0]["region"] not in OF_WEIGHTS or all(a["voxels"] == b["voxels"] for a, b in group):
+        return group
+    return [(a | {"value": None, "reason": OTHER_WEIGHTS}, b | {"value": None}) for a, b in group]
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -201,6 +214,8 @@ def _wilcoxon(differences: NDArray[np.float64]) -> float:
 
 
 def _reason(group: Sequence[tuple[Row, Row]], ours: NDArray[np.float64], finite: NDArray[np.float64]) -> str | None:
+    if all(a["reason"] == OTHER_WEIGHTS for a, _ in group):
+        return OTHER_WEIGHTS
     parts = []
     lacking = sum(number(a) is None or number(b) is None for a, b in group)
     if lacking:
@@ -235,7 +250,7 @@ def _differences(first: Scores, second: Scores, path: str) -> list[Fault]:
                                fix="evaluate both against the same reference"))  # fmt: skip
     voxels = {_key(row): row["voxels"] for row in second if row["metric"] == "mae"}
     for row in first:
-        if row["metric"] == "mae" and voxels[_key(row)] != row["voxels"]:
+        if row["metric"] == "mae" and row["region"] not in OF_WEIGHTS and voxels[_key(row)] != row["voxels"]:
             found.append(fault(path, f"the region {row['region']} is another one", key=text(row, "case"),
                                found=f"{voxels[_key(row)]} voxels", expected=row["voxels"],
                                fix="evaluate both with the same masks"))  # fmt: skip

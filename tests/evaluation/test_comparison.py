@@ -84,6 +84,22 @@ def test_what_differs_is_refused_by_name(tmp_path, other, cause):
     assert not (tmp_path / "c").exists()
 
 
+def test_models_that_weigh_different_regions_are_compared_in_the_regions_that_both_have(tmp_path):
+    folders = []
+    for name, error, weighted in (("plain", 10, []), ("bone", 12, ["bone"]), ("lesion", 7, ["lesion"])):
+        _, reference, regions, body = head()
+        predicted = reference.with_voxels(reference.voxels + np.int16(error))
+        write_evaluation(tmp_path / name, evaluate(predicted, reference, regions, body=body, weighted=weighted))
+        folders.append(tmp_path / name)
+    for first, second, difference in ((0, 1, 2), (0, 2, -3), (1, 2, -5)):
+        found = compare(folders[first], folders[second], tmp_path / f"{first}{second}")
+        assert row(found, "lesion", "mae")["difference"] == difference
+        for region in ("weighted", "outside"):
+            line = row(found, region, "mae")
+            assert (line["patients"], line["difference"], line["p"]) == (0, None, None)
+            assert line["reason"] == "the two evaluations weigh different regions"
+
+
 def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     a = evaluation(tmp_path / "a", [10, 20])
     (tmp_path / "c").mkdir()
