@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medp2p.errors import Fault, FileError, OutputExistsError, fault
 from medp2p.evaluation.measured import BETTER, merit
-from medp2p.evaluation.report import NAMES, decimals, render
+from medp2p.evaluation.report import NAMES, decimals, notes_of, render
 from medp2p.evaluation.rows import Cell, Row, csv_text, json_row, number, text
 from medp2p.evaluation.scores import NOTICE, SCHEMA_VERSION, Scores, producers, read_scores
 from medp2p.evaluation.statistics import RESAMPLES, SEED, bootstrap_interval
@@ -274,7 +274,8 @@ def _page(found: Comparison, cases: int) -> str:
                 "region": row["region"],
                 "metric": NAMES[text(row, "metric")] + (f", {unit}" if unit else ""),
                 "interval": "" if row["ci_low"] is None else f"{low} to {high}",
-                "p": "–" if holm_p is None else f"{holm_p:.3f}" if holm_p >= 0.001 else "< 0.001",
+                "p": _short(number(row, "p")),
+                "p_holm": _short(holm_p),
                 "significant": holm_p is not None and holm_p < 0.05 and math.isfinite(holm_p),
                 "wins": f"{row['wins_a']} / {row['wins_b']} / {row['ties']}",
                 "better": row["better"],
@@ -284,4 +285,8 @@ def _page(found: Comparison, cases: int) -> str:
             }
         )
     return render("compare.html.j2", notice=NOTICE, method=METHOD, name_a=found.name_a, name_b=found.name_b,
-                  cases=cases, lines=lines, versions=producers())  # fmt: skip
+                  cases=cases, lines=lines, notes=notes_of(found.rows), versions=producers())  # fmt: skip
+
+
+def _short(p: float | None) -> str:
+    return "–" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -77,7 +77,7 @@ def build_report(
         faults=scores.refused,
         heads=[_head(summary, metric) for metric in metrics],
         table=_table(scores, summary, metrics),
-        notes=_notes(summary),
+        notes=notes_of([row for row in summary if row["mean"] is None]),
         distributions=[(plot, unit) for plot, unit in plots if plot is not None],
         joint=None if joint is None else joint_plot(joint),
         errors=None if joint is None else error_plot(joint),
@@ -197,11 +197,11 @@ def _summary_cell(row: Row | None, cases: int) -> TableCell:
     return TableCell(value, interval, text(row, "reason"))
 
 
-def _notes(summary: Sequence[Row]) -> list[str]:
-    """Every reason of the summary with the regions and metrics that it stands for."""
+def notes_of(rows: Sequence[Row]) -> list[str]:
+    """Every reason once, with the regions and metrics that it stands for."""
     where: dict[str, list[str]] = {}
-    for row in summary:
-        if row["reason"] and number(row, "mean") is None:
+    for row in rows:
+        if row["reason"]:
             where.setdefault(text(row, "reason"), []).append(f"{text(row, 'region')} {NAMES[text(row, 'metric')]}")
     return [f"{', '.join(places[:12])}{' …' if len(places) > 12 else ''}: {why}" for why, places in where.items()]
 

@@ -98,6 +98,7 @@ def test_models_that_weigh_different_regions_are_compared_in_the_regions_that_bo
             line = row(found, region, "mae")
             assert (line["patients"], line["difference"], line["p"]) == (0, None, None)
             assert line["reason"] == "the two evaluations weigh different regions"
+        assert "weighted MAE, " in (tmp_path / f"{first}{second}" / "compare.html").read_text()
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path):
