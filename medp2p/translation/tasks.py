@@ -88,8 +88,8 @@ def translate(
     refuse_writing_over_scans(found.jobs, input, Path(output), overwrite=overwrite)
     cases = tuple(enumerate(shard(found.jobs, shard_of), 1))
     alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)
-    work = _Work(run, device, precision, batch_size, runtime, overwrite, series, keep_identity, found.many, len(cases),
-                 progress if alone else None)  # fmt: skip
+    work = _Work(run, Path(output), device, precision, batch_size, runtime, overwrite, series, keep_identity,
+                 found.many, len(cases), progress if alone else None)  # fmt: skip
     finished: list[Path] = []
     kept: list[Path] = []
     faults, exit_code = list(found.faults), FileError.exit_code
@@ -150,6 +150,7 @@ class _Work:
     """What is done with every job; it travels to workers, where it begins by loading the model."""
 
     run: PathLike_
+    output: Path
     device: str
     precision: str
     batch_size: int | None
@@ -177,7 +178,7 @@ class _Work:
             overwrite=self.overwrite,
             series=self.series,
             keep_identity=self.keep_identity,
-            make_folder=self.many,
+            make_folder=self.many or any(output.parent == self.output for output in job.outputs.values()),
             progress=_titled(self.progress, title),
         )
 

@@ -118,8 +118,10 @@ def test_a_case_folder_and_named_channels_give_one_prediction(two_sources, tmp_p
     t1, t2 = put(tmp_path / "S.1" / "t1.nii.gz", 1), put(tmp_path / "S.1" / "S.1_t2.nrrd", 2)
     translate(two_sources, tmp_path / "S.1", tmp_path / "case.nii.gz", device="cpu")
     translate(two_sources, {"t2": t2, "t1": t1}, tmp_path / "named.nii.gz", device="cpu")
-    one, other = (read_volume(tmp_path / f"{name}.nii.gz").voxels for name in ("case", "named"))
+    translate(two_sources, tmp_path / "S.1", tmp_path / "new" / "folder", device="cpu")
+    one, other, third = (read_volume(tmp_path / f"{name}.nii.gz").voxels for name in ("case", "named", "new/folder/ct"))
     np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one, third)
 
 
 def test_a_cohort_becomes_a_folder_per_case(two_sources, tmp_path) -> None:
