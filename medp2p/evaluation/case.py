@@ -22,6 +22,9 @@ from medp2p.regions import Regions
 from medp2p.volume import Volume
 
 NOT_WEIGHTED = "no region weighs above 1"
+INVERTED = (
+    "a negative factor fits best: the contrast of the prediction is inverted, and all scores are of it turned round"
+)
 
 
 def evaluate(
@@ -129,7 +132,8 @@ class Case:
             scale = Measured(measured[1].voxels, {}, {"scale": why})
         else:
             measured = self.protocol.measure(given, wanted, regions, self.view, threads=threads)
-            scale = Measured(measured[1].voxels, {"scale": self.view.factor})
+            inverted = {"scale": INVERTED} if self.view.factor < 0 else {}
+            scale = Measured(measured[1].voxels, {"scale": self.view.factor}, inverted)
         for region, found in zip(regions, measured, strict=True):
             note = self.anatomy.found if region.name == "body" else None
             yield from self._rows_of(region.name, region.label, found, METRICS, note)

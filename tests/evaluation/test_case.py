@@ -134,6 +134,14 @@ def test_auto_takes_mr_where_no_air_is_below_minus_500_hu():
     assert row(scores, "body", "mae")["unit"] == "range"
 
 
+def test_a_prediction_of_inverted_contrast_says_so():
+    _, reference, regions, body = head()
+    inverted = reference.with_voxels(-1.0 * reference.voxels.astype(np.float32))
+    found = row(evaluate(inverted, reference, regions, body=body, protocol="mr"), "body", "scale")
+    assert found["value"] == pytest.approx(-1)
+    assert "inverted" in found["reason"]
+
+
 def test_a_reference_that_cannot_be_hu_is_refused_with_both_numbers():
     predicted, reference, _, _ = head()
     shifted = [volume.with_voxels(volume.voxels + np.int16(1024)) for volume in (predicted, reference)]
