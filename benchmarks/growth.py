@@ -1,6 +1,6 @@
 """How time and memory grow: four sizes of each thing that users have more of, and the exponent of a power law.
 
-    python -m benchmarks.growth [--clock wall] [--repeats 3] [--keep]
+    python -m benchmarks.growth [--curves NAME …] [--clock wall] [--repeats 3] [--keep]
 
 Each size is a process of its own with one thread. Time is that of the work alone, memory the anonymous memory of the
 process at most while it works (pages of memory-mapped files are the system's to take back, and do not count). An
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.slice_source import anonymous_mb
-from benchmarks.tables import Table, parser_of, show
+from benchmarks.tables import Table, kept, parser_of, show
 from benchmarks.turns import CLOCKS, Options, Spread
 
 Piece = tuple[Callable[[], object], float]
@@ -31,18 +31,18 @@ def translate_slices(count: int, folder: Path) -> Piece:
     from medp2p import translate
 
     scan, made = folder / f"{count}.nii.gz", folder / f"{count}_made.nii.gz"
-    write_scan(scan, (128, 128, count))
-    model = write_small_model(folder / f"{count}.safetensors")
+    write_scan(scan, (256, 256, count))
+    model = write_model(folder / f"{count}.safetensors", channels=32)
     return lambda: translate(model, scan, made, overwrite=True, device="cpu"), 1
 
 
 def evaluate_voxels(count: int, folder: Path) -> Piece:
-    """A pair of 64 x 64 x so many voxels with eight regions."""
-    return scoring((64, 64, count), 8), 1
+    """A pair of 64 x 64 x so many voxels with regions as people have them."""
+    return scoring((64, 64, count), 104), 1
 
 
 def evaluate_labels(count: int, folder: Path) -> Piece:
-    """A pair of 128 x 128 x 64 voxels with so many regions."""
+    """A pair of 128 x 128 x 64 voxels with the first so many of 104 regions."""
     return scoring((128, 128, 64), count), 1
 
 
@@ -90,29 +90,30 @@ def write_scan(path: Path, shape: tuple[int, int, int], seed: int = 0) -> None:
         write_volume(Volume(values, np.eye(4)), path)
 
 
-def write_small_model(path: Path) -> Path:
+def write_model(path: Path, *, channels: int) -> Path:
     from medp2p.config import config_from_mapping
     from medp2p.networks import build_generator
+    from medp2p.translation import model_file
     from medp2p.translation.described import describe
-    from medp2p.translation.model_file import write_model
 
-    given = {"data": {"sources": "mr", "target": "ct", "folder": "."}, "generator": {"kind": "unet_128", "channels": 8}}
-    config = config_from_mapping({**given, "preparation": {"size": [128, 128]}})
-    generator = build_generator("unet_128", in_channels=1, out_channels=1, channels=8)
-    write_model(path, generator.state_dict(), describe(config, limits={}, precision="fp32"))
+    architecture = {"kind": "unet_128", "channels": channels}
+    config = config_from_mapping({"data": {"sources": "mr", "target": "ct", "folder": "."}, "generator": architecture})
+    generator = build_generator("unet_128", in_channels=1, out_channels=1, channels=channels)
+    model_file.write_model(path, generator.state_dict(), describe(config, limits={}, precision="fp32"))
     return path
 
 
 def scoring(shape: tuple[int, int, int], labels: int) -> Callable[[], object]:
-    """All scores of a pair of noise, with boxes of labels beside each other."""
+    """All scores of a pair, with so many ellipsoids in a body."""
+    from benchmarks.evaluation import make_pair
     from medp2p.evaluation import evaluate
     from medp2p.regions import Regions
     from medp2p.volume import Volume
 
-    noise = np.random.default_rng(0)
-    predicted, reference = (Volume(noise.integers(-1000, 900, shape).astype(np.int16), np.eye(4)) for _ in range(2))
-    numbers = (np.arange(np.prod(shape)) * labels // np.prod(shape) + 1).reshape(shape, order="F")
-    regions = Regions(numbers.astype(np.uint8), np.eye(4), {k: f"region {k}" for k in range(1, labels + 1)})
+    pair = make_pair(shape)
+    predicted, reference = Volume(pair["p"], np.eye(4)), Volume(pair["r"], np.eye(4))
+    numbers = np.where(pair["l"] <= labels, pair["l"], 0).astype(np.uint8)
+    regions = Regions(numbers, np.eye(4), {k: f"region {k}" for k in range(1, labels + 1)})
     return lambda: evaluate(predicted, reference, regions, protocol="synthrad2025")
 
 
@@ -183,6 +184,7 @@ def _in_its_own_process(curve: str, size: int, folder: Path, options: Options) -
 
 def main() -> None:
     parser = parser_of(__doc__)
+    parser.add_argument("--curves", nargs="+", choices=list(CURVES), default=list(CURVES))
     parser.add_argument("--one", nargs=3, metavar=("CURVE", "SIZE", "FOLDER"), help="measures one size, for itself")
     Options.add(parser)
     given = parser.parse_args()
@@ -190,14 +192,15 @@ def main() -> None:
         curve, size, folder = given.one
         print(json.dumps(one(curve, int(size), Path(folder), given.clock)))
         return
-    options, rows = Options.of(given), []
-    for curve in CURVES:
+    options, rows = Options.of(given), {row[0]: row for table in kept("growth") for row in table.rows}
+    for curve in given.curves:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(measured(curve, Path(folder), options))
-        print("  ".join(rows[-1]), flush=True)
+            rows[curve] = measured(curve, Path(folder), options)
+        print("  ".join(rows[curve]), flush=True)
     columns = ["more", "sizes", "s", "time exponent", "goal", "anonymous MB", "memory exponent", "goal"]
     note = f"1 thread, seconds of the {options.clock}, {options.repeats} turns. Small networks: what grows is the same."
-    show("growth", [Table("Four sizes each", columns, rows, note)], keep=given.keep)
+    in_order = [rows[curve] for curve in CURVES if curve in rows]
+    show("growth", [Table("Four sizes each", columns, in_order, note)], keep=given.keep)
 
 
 if __name__ == "__main__":

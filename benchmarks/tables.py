@@ -98,6 +98,12 @@ def show(benchmark: str, tables: Sequence[Table], *, keep: bool) -> None:
     PAGE.write_text(page(known), "utf-8")
 
 
+def kept(benchmark: str) -> list[Table]:
+    """The tables of a benchmark that were kept before."""
+    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    return [Table(**table) for table in known.get(benchmark, [])]
+
+
 def page(results: dict[str, list[dict[str, object]]]) -> str:
     """The page of all results, in the order of the benchmarks."""
     from benchmarks.__main__ import BENCHMARKS

@@ -120,11 +120,6 @@ def test_the_rule_takes_packed_weights_where_there_are_matrix_units(monkeypatch:
     assert by_rule(["plain"], "bf16", CPU) == "plain"
 
 
-def test_the_rule_takes_openvino_for_float32_without_matrix_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime_choice, "_has_amx", lambda: False)
-    assert by_rule(["plain", "folded", "packed", "openvino"], "fp32", CPU) == "openvino"
-
-
 @pytest.fixture
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(runtime_choice, "_remembered", {})
