@@ -13,6 +13,7 @@ BENCHMARKS = {
     "network": "The network of a translation",
     "whole_process": "A translation from file to file",
     "slice_source": "Slices and preparation",
+    "picture_source": "Pictures",
     "evaluation": "Evaluation",
     "growth": "Growth",
 }

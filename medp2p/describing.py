@@ -43,11 +43,31 @@ def info(target: str | PathLike[str], *, series: str | None = None) -> dict[str,
 
 def _scan(path: Path, series: str | None) -> dict[str, Any]:
     from medp2p.io import read_volume
+    from medp2p.picture import is_picture
 
     volume = read_volume(path, series=series)
+    if is_picture(volume):
+        return {"kind": "picture"} | describe_picture(volume)
     if path.is_dir():
         return {"kind": "series"} | describe_volume(volume, {}) | {"regions": None}
     return {"kind": "image"} | describe_volume(volume, _names_beside(path))
+
+
+def describe_picture(picture: "Volume") -> dict[str, Any]:
+    """Size, channels, depth and values of a picture.
+
+    Examples:
+        >>> import numpy as np
+        >>> from medp2p.picture import picture
+        >>> known = describe_picture(picture(np.full((4, 6, 3), 200, np.uint8)))
+        >>> known["width"], known["height"], known["channels"], known["bits"], known["values"]["max"]
+        (6, 4, 3, 8, 200.0)
+    """
+    from medp2p.picture import bits_of
+
+    width, height, channels = picture.shape
+    known = {"width": width, "height": height, "channels": channels, "bits": bits_of(picture)}
+    return known | {"values": _values(picture), "content_sha256": picture.content_sha256()}
 
 
 def describe_volume(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any]:
@@ -66,10 +86,7 @@ def describe_volume(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any
         >>> known["shape"], known["orientation"], known["regions"]
         ([4, 4, 4], 'RAS', {'brain': {'label': 1, 'voxels': 32, 'ml': 0.16}})
     """
-    import numpy as np
-
-    voxels, header = volume.voxels, volume.header
-    low, middle, high = (float(value) for value in np.percentile(voxels, [0.5, 50, 99.5]))
+    header = volume.header
     return {
         "shape": [int(size) for size in volume.shape],
         "spacing_mm": [round(float(step), 6) for step in volume.spacing_mm],
@@ -79,13 +96,21 @@ def describe_volume(volume: "Volume", names: Mapping[int, str]) -> dict[str, Any
         "sform_code": int(header.sform_code),
         "qform_code": int(header.qform_code),
         "space_unit": header.space_unit,
-        "type": str(voxels.dtype),
-        "values": {
-            "min": float(voxels.min()), "p0.5": low, "median": middle, "p99.5": high, "max": float(voxels.max()),
-            "mean": float(np.mean(voxels, dtype=np.float64)),
-        },
+        "type": str(volume.voxels.dtype),
+        "values": _values(volume),
         "regions": _regions(volume, names),
         "content_sha256": volume.content_sha256(),
+    }  # fmt: skip
+
+
+def _values(volume: "Volume") -> dict[str, float]:
+    import numpy as np
+
+    voxels = volume.voxels
+    low, middle, high = (float(value) for value in np.percentile(voxels, [0.5, 50, 99.5]))
+    return {
+        "min": float(voxels.min()), "p0.5": low, "median": middle, "p99.5": high, "max": float(voxels.max()),
+        "mean": float(np.mean(voxels, dtype=np.float64)),
     }  # fmt: skip
 
 

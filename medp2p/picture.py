@@ -5,6 +5,7 @@ is what a network sees, the right way up.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,22 @@ PIXEL = "pixel"
 """Unit of a picture's grid, by which it is known from a scan."""
 BITS = {"uint8": 8, "uint16": 16}
 """The number types that a picture can have, and how many bits a value has."""
+
+
+@dataclass(frozen=True)
+class PictureForm:
+    """What a picture is made of.
+
+    Attributes:
+        channels: 1 or 3.
+        bits: 8 or 16.
+    """
+
+    channels: int
+    bits: int
+
+    def __str__(self) -> str:
+        return f"{self.channels} channel{'s' * (self.channels > 1)} of {self.bits} bits"
 
 
 def picture(pixels: NDArray[Any]) -> Volume:

@@ -1,6 +1,6 @@
 """Regions: label maps with names, from which anatomical masks and the weight map of the loss are made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -98,6 +98,13 @@ class Regions:
         groups = {name: members for regions in everything for name, members in regions.groups.items()}
         together._take(tuple(layer for regions in everything for layer in regions.layers), first.affine, groups)
         return together
+
+    def on_grid(self, place: Callable[[Labels], Labels], affine: ArrayLike) -> "Regions":
+        """The same regions on another grid, each label map as `place` puts it there; it must make no new label."""
+        moved = type(self).__new__(type(self))
+        layers = tuple(Layer(place(layer.labels), layer.names) for layer in self.layers)
+        moved._take(layers, checked_affine(affine), self.groups)
+        return moved
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -31,8 +31,8 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
 def _add_new(inner: "argparse._SubParsersAction[Parser]") -> None:
     parser = add_verb(
         inner, "new", _new, summary="a shipped configuration", examples=["medp2p config new mr2ct > my.yaml"],
-        description="Prints a shipped configuration with all its comments, to start from.\nNames: demo, mr2ct, "
-        "synthrad2023, synthrad2025, t2flair.",
+        description="Prints a shipped configuration with all its comments, to start from.\nNames: demo, facades, "
+        "mr2ct, radiograph, synthrad2023, synthrad2025, t2flair.",
     )  # fmt: skip
     parser.add_argument("name", metavar="NAME", help="mr2ct, t2flair, …")
     add_common(parser)

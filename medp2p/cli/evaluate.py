@@ -9,7 +9,7 @@ from medp2p.cli.parser import Parser, add_common, add_device, add_json, add_many
 from medp2p.cli.progress import Progress
 from medp2p.errors import Fault
 
-PROTOCOLS = ("auto", "synthrad2023", "synthrad2025", "mr", "mr_raw", "skimage", "monai")
+PROTOCOLS = ("auto", "synthrad2023", "synthrad2025", "mr", "mr_raw", "skimage", "monai", "picture")
 FILES = ("scores.csv", "summary.csv", "scores.json", "report.html", "viewer.html")
 DESCRIPTION = """Scores predicted scans against acquired ones, per case, region and metric; or the held-out cases of a
 run.

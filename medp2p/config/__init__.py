@@ -7,6 +7,7 @@ from medp2p.config.difference import differing_keys
 from medp2p.config.intensity_section import ChannelIntensity
 from medp2p.config.load import config_from_mapping, load_config
 from medp2p.config.origin import Origin
+from medp2p.config.picture_channels import with_forms
 from medp2p.config.presence import missing_data, unusable_places
 from medp2p.config.schema import (
     AugmentationSection,
@@ -52,4 +53,5 @@ __all__ = [
     "shipped_names",
     "to_yaml",
     "unusable_places",
+    "with_forms",
 ]

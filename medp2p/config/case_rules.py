@@ -40,11 +40,11 @@ def cases_come_one_way(config: "Config") -> Iterator[Fault]:
         )
 
 
-@reads("data.sources", "data.target", "data.files")
+@reads("data.kind", "data.sources", "data.target", "data.files")
 def files_belong_to_channels(config: "Config") -> Iterator[Fault]:
     """Every file is that of a channel, and no file that of two."""
     data = config.data
-    known = (*data.channels, "regions", "body")
+    known = (*data.images, "regions", *(() if data.pictures else ("body",)))
     owner: dict[str, str] = {}
     for name, files in (data.files or {}).items():
         key = f"data.files.{name}"
@@ -63,7 +63,7 @@ def files_belong_to_channels(config: "Config") -> Iterator[Fault]:
                 yield config.fault(key, f"the file of {owner[file]} too", found=shown(file), fix="name another file")
 
 
-@reads("data.sources", "data.target", "data.cases")
+@reads("data.kind", "data.sources", "data.target", "data.cases")
 def listed_cases_are_complete(config: "Config") -> Iterator[Fault]:
     """Every case of a list has its channels, nothing else, and an id of its own."""
     data = config.data
@@ -75,12 +75,12 @@ def listed_cases_are_complete(config: "Config") -> Iterator[Fault]:
         if first.setdefault(entry.id, number) != number:
             fix = "give each case an id of its own"
             yield config.fault(f"{key}.id", f"entry {first[entry.id]} has this id too", found=entry.id, fix=fix)
-        for channel in data.channels:
-            if channel not in entry.files:
-                yield config.fault(key, f"case {entry.id} has no {channel}", fix=f"write {channel}: and its file")
+        for image in data.images:
+            if image not in entry.files:
+                yield config.fault(key, f"case {entry.id} has no {image}", fix=f"write {image}: and its file")
         for name in entry.files:
-            if name not in data.channels:
-                known = (*data.channels, *type(entry).model_fields)
+            if name not in data.images:
+                known = (*data.images, *type(entry).model_fields)
                 meant = nearest(name, known)
                 fix = f"did you mean `{meant}`?" if meant else f"remove it; known here are {', '.join(known)}"
                 yield config.fault(f"{key}.{name}", "unknown key", found=shown(name), fix=fix)

@@ -12,6 +12,7 @@ from medp2p.config.case_entry import CaseEntry
 from medp2p.config.csv_cases import read_cases_csv
 from medp2p.config.section import ChannelName, FileName, Fraction, Place, RefusalError, Section, one_or_several
 from medp2p.config.strict_yaml import shown
+from medp2p.picture import pictures_of
 
 Names = Annotated[
     tuple[ChannelName, ...],
@@ -54,6 +55,9 @@ def _form_of_cases(value: object) -> str:
 class DataSection(Section):
     """Which scans there are, whose they are, and what is held out."""
 
+    kind: Literal["scans", "pictures"] = Field(
+        default="scans", description="scans; or pictures: PNG, TIFF, JPEG or radiographs in DICOM, a pair a case"
+    )
     sources: Names = Field(description="input channels, in this order")
     target: Names = Field(description="the channel to predict: a name, or a list of names")
     folder: Place | None = Field(default=None, description="one sub-folder per case; its name is the case id")
@@ -66,7 +70,13 @@ class DataSection(Section):
         default=None,
         description="file of each channel in a case folder, <channel>.nii.gz if left out; regions and body are "
         "optional, regions may be a list; {case} stands for the case id; names: paths from the folder, * for anything "
-        "within a name; bids: suffixes; nnunet: names of channels",
+        "within a name; bids: suffixes; nnunet: names of channels; of pictures, the folder of each",
+    )
+    side_by_side: tuple[ChannelName, ChannelName] | None = Field(
+        default=None, description="names of the left and the right half, where a picture holds both of a pair"
+    )
+    bits: Mapping[str, Literal[8, 16]] = Field(
+        default={}, description="depth of each picture, 8 or 16; it follows from the files"
     )
     patient: Annotated[str, Field(max_length=200), AfterValidator(_patient_pattern)] | None = Field(
         default=None, description="regular expression whose group 1 is the patient in a case id; null: the case id"
@@ -92,13 +102,33 @@ class DataSection(Section):
         return (*self.sources, *self.target)
 
     @property
+    def pictures(self) -> bool:
+        """Whether cases are pairs of pictures."""
+        return self.kind == "pictures"
+
+    @property
+    def images(self) -> Mapping[str, tuple[str, ...]]:
+        """The channels of each image that a case has a file of: one of a scan, one or three of a picture."""
+        return pictures_of(self.channels) if self.pictures else {name: (name,) for name in self.channels}
+
+    @property
+    def source_images(self) -> tuple[str, ...]:
+        """The images that are sources."""
+        return tuple(name for name, channels in self.images.items() if channels[0] in self.sources)
+
+    @property
+    def target_images(self) -> tuple[str, ...]:
+        """The images that are targets."""
+        return tuple(name for name, channels in self.images.items() if channels[0] in self.target)
+
+    @property
     def fractions(self) -> Split:
         """The shares held out of a folder of cases."""
         return self.split or Split()
 
-    def file_of(self, channel: str) -> str:
-        """Name of a channel's file in a case folder; `{case}` in it stands for the case id."""
-        return (self.files or {}).get(channel, (f"{channel}.nii.gz",))[0]
+    def file_of(self, image: str) -> str:
+        """Name of an image's file in a case folder, `{case}` in it for the case id; of pictures, their folder."""
+        return (self.files or {}).get(image, (image if self.pictures else f"{image}.nii.gz",))[0]
 
     @property
     def region_files(self) -> tuple[str, ...]:
@@ -118,5 +148,5 @@ class DataSection(Section):
             FileError: It cannot be read.
         """
         if isinstance(self.cases, Path):
-            return read_cases_csv(self.cases, self.channels)
+            return read_cases_csv(self.cases, tuple(self.images))
         return list(self.cases or ())

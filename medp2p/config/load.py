@@ -188,13 +188,18 @@ def _fill_in(content: dict[str, YamlValue]) -> None:
     ] if all(isinstance(data.get(key), (str, list)) for key in ("sources", "target")) else []  # fmt: skip
     if isinstance(regions := content.get("regions"), dict):
         with_groups_apart(regions)
+    pictures = data.get("kind") == "pictures"
     intensity = content.get("intensity")
-    if intensity is None or isinstance(intensity, dict):
-        content["intensity"] = filled_in(intensity or {}, channels)
+    if intensity is None or isinstance(intensity, dict):  # what a picture's map is, its depth says
+        content["intensity"] = filled_in(intensity or {}, [] if pictures else channels)
+    preparation = content.get("preparation")
+    if pictures and (preparation is None or isinstance(preparation, dict)):
+        defaults: dict[str, YamlValue] = {"spacing_mm": None, "mask_outside_body": False}
+        content["preparation"] = defaults | (preparation or {})
     if data.get("folder") is not None and data.get("cases") is None:
         files = data.get("files")
         if data.get("layout") in (None, "folders") and (files is None or isinstance(files, dict)):
-            defaults: dict[str, YamlValue] = {name: f"{name}.nii.gz" for name in channels}
-            data["files"] = defaults | (files or {})
+            named: dict[str, YamlValue] = {} if pictures else {name: f"{name}.nii.gz" for name in channels}
+            data["files"] = named | (files or {})
         if data.get("split") is None:
             data["split"] = {}

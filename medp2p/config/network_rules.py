@@ -17,13 +17,14 @@ HU_PROTOCOLS = ("synthrad2023", "synthrad2025")
 SIZE_MULTIPLES = {"unet_128": 128, "unet_256": 256, "resnet_6": 4, "resnet_9": 4}  # pixels; networks/limits.py agrees
 
 
-@reads("data.sources", "data.target", "intensity")
+@reads("data.kind", "data.sources", "data.target", "intensity")
 def maps_belong_to_channels(config: "Config") -> Iterator[Fault]:
-    """Every intensity map is that of a channel."""
+    """Every intensity map is that of a channel, or of a picture."""
+    known = tuple(dict.fromkeys((*config.data.channels, *config.data.images)))
     for name in config.intensity:
-        if name not in config.data.channels:
-            meant = nearest(name, config.data.channels)
-            fix = f"did you mean `{meant}`?" if meant else f"remove it; channels are {', '.join(config.data.channels)}"
+        if name not in known:
+            meant = nearest(name, known)
+            fix = f"did you mean `{meant}`?" if meant else f"remove it; channels are {', '.join(known)}"
             yield config.fault(f"intensity.{name}", "no channel has this name", found=shown(name), fix=fix)
 
 

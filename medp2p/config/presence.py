@@ -5,17 +5,22 @@ from pathlib import Path
 
 from medp2p.config.schema import Config
 from medp2p.errors import Fault
+from medp2p.io.names import picture_extension
 
 PHANTOM_FILES = {"mr": "mr.nii.gz", "ct": "ct.nii.gz", "regions": "regions.nii.gz", "body": "body.nii.gz"}
 """What `medp2p phantom` writes into each case folder."""
+PHANTOM_HALVES = ("photo", "label")
+"""What lies side by side in the pictures that `medp2p phantom --kind pictures` writes."""
 
 
 def missing_data(config: Config) -> Fault | None:
     """A fault where `data.folder` is missing or has no sub-folder, with the ways out of it; else None."""
     folder = config.data.folder
     in_folders = config.data.layout == "folders"
-    if folder is None or (_has_cases(folder) if in_folders else folder.is_dir()):
+    if folder is None or (_has_cases(folder, pictures=config.data.pictures) if in_folders else folder.is_dir()):
         return None
+    if config.data.pictures:
+        return _missing_pictures(config, folder)
     typed = _as_typed(folder)
     files = dict.fromkeys(f for files in (config.data.files or {}).values() for f in files)
     cause = "there are no scans" if folder.is_dir() else "there is no such folder"
@@ -45,10 +50,27 @@ def unusable_places(config: Config, *, resume: bool = False) -> list[Fault]:
     return faults
 
 
-def _has_cases(folder: Path) -> bool:
+def _missing_pictures(config: Config, folder: Path) -> Fault:
+    data, typed = config.data, _as_typed(folder)
+    fix = "put pictures there, or name another folder with `--set data.folder=DIR`"
+    if data.side_by_side == PHANTOM_HALVES:
+        fix += f", or try it on synthetic ones: `medp2p phantom {typed} --kind pictures`"
+    expected = (
+        "pictures with both halves" if data.side_by_side else f"folders {', '.join(map(data.file_of, data.images))}"
+    )
+    cause = "there are no pictures" if folder.is_dir() else "there is no such folder"
+    return config.fault("data.folder", cause, found=typed, expected=expected, fix=fix)
+
+
+def _has_cases(folder: Path, *, pictures: bool) -> bool:
+    """Whether a folder has sub-folders, or pictures where these may lie in it."""
     try:
         with os.scandir(folder) as entries:
-            return any(entry.is_dir() for entry in entries if not entry.name.startswith("."))
+            return any(
+                entry.is_dir() or (pictures and picture_extension(entry.name, radiographs=True))
+                for entry in entries
+                if not entry.name.startswith(".")
+            )
     except (OSError, ValueError):  # the latter: letters that the locale lacks
         return False
 

@@ -53,6 +53,11 @@ class PreparationSection(Section):
     size: tuple[Size, Size] = Field(
         default=(256, 256), description="height and width of a training slice in pixels; translation only ever pads"
     )
+    resize: tuple[Size, Size] | None = Field(
+        default=None,
+        description="height and width that training pictures get before a slice is cut at random; they are "
+        "translated at `size`; null keeps their own",
+    )
     context_slices: Annotated[int, Field(ge=0, le=16)] = Field(
         default=0, description="neighbours on each side given as further input channels"
     )
@@ -147,10 +152,10 @@ class BestBy(Section):
 class EvaluationSection(Section):
     """How predictions are scored."""
 
-    protocol: Literal["auto", "synthrad2023", "synthrad2025", "mr", "mr_raw", "skimage", "monai"] = Field(
+    protocol: Literal["auto", "synthrad2023", "synthrad2025", "mr", "mr_raw", "skimage", "monai", "picture"] = Field(
         default="auto",
-        description="auto, synthrad2023, synthrad2025, mr, mr_raw, skimage or monai; auto: synthrad2025 for a target "
-        "in HU, else mr",
+        description="auto, synthrad2023, synthrad2025, mr, mr_raw, skimage, monai or picture; auto: synthrad2025 for "
+        "a target in HU, picture for pictures, else mr",
     )
     best_by: BestBy = Field(default=BestBy(), description="the validation score whose best epoch is kept")
 

@@ -115,9 +115,11 @@ def change(
         move: Whether to resample; flips alone are exact.
     """
     if not move:
-        flip = changes.flip.to(source.device)[:, None, None, None]
-        flipped = [torch.where(flip, part.flip(-1), part) for part in (source, target, weight)]
-        return flipped[0], flipped[1], flipped[2]
+        flipped = source.clone(), target.clone(), weight.clone()
+        for row in changes.flip.nonzero().flatten().tolist():
+            for part in flipped:
+                part[row] = part[row].flip(-1)
+        return flipped
     grid = _sampling_grid(changes, (source.shape[-2], source.shape[-1])).to(source.device)
     images = torch.cat([source, target], dim=1).sub_(LOW)
     moved = functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False).add_(LOW)

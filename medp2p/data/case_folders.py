@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoundCase:
-    """What of one case lies in the folder: the file of each channel, its label maps, its mask of the body.
+    """What of one case lies in the folder: the file of each image, its label maps, its mask of the body.
 
-    The patient is known where the layout says it.
+    The patient and the split are known where the layout says them.
     """
 
     id: str
@@ -28,6 +28,7 @@ class FoundCase:
     regions: tuple[Path, ...]
     body: Path | None
     patient: str | None = None
+    split: str | None = None
 
 
 def find_in_folder(config: Config) -> tuple[list[FoundCase], list[Fault]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from medp2p.config import Config
 from medp2p.data.case_folders import FoundCase, find_in_folder
+from medp2p.data.picture_folders import find_pictures
 from medp2p.data.splits import TEST, TRAIN, VALIDATION, split_patients
 from medp2p.errors import ConfigError, Fault, fault
 
@@ -24,7 +25,7 @@ class Case:
         id: How results call it.
         patient: Whose it is; a patient is in one split only.
         split: `train`, `validation` or `test`.
-        files: The file of each channel, sources and targets.
+        files: The file of each image, sources and targets; of pictures side by side one file for both.
         regions: Its label maps, each a layer of its own.
         body: Its mask of the body.
         allow: Checks that are waived for it.
@@ -83,13 +84,18 @@ def patient_of(case_id: str, pattern: str | None) -> str | None:
 
 
 def _of_folder(config: Config) -> tuple[list[Case], list[Fault]]:
-    found, faults = find_in_folder(config)
+    found, faults = find_pictures(config) if config.data.pictures else find_in_folder(config)
     _tell_what_lacks_masks(config, found)
     for case in found:
         faults += _missing(case.id, {**case.files, **_masks(case.regions, case.body)}, None)
     pattern = config.data.patient
     patients = {case.id: (pattern is None and case.patient) or patient_of(case.id, pattern) for case in found}
     faults += [_no_patient(config, case_id) for case_id, patient in patients.items() if patient is None]
+    named = [(case, patients[case.id] or case.id) for case in found]
+    if any(case.split for case in found):
+        cases = [Case(c.id, patient, c.split or TRAIN, c.files, c.regions, c.body) for c, patient in named]
+        key = "data.folder"
+        return cases, [*faults, *_in_two_splits(config, cases, key), *_nobody_to_train_on(config, cases, key)]
     splits: dict[str, str] = {}
     try:
         share = config.data.fractions
@@ -99,7 +105,6 @@ def _of_folder(config: Config) -> tuple[list[Case], list[Fault]]:
     except ConfigError as error:
         place = config.fault("data.split", "", fix="")
         faults.append(replace(error.faults[0], path=place.path, line=place.line, key=place.key))
-    named = ((case, patients[case.id] or case.id) for case in found)
     return [
         Case(case.id, patient, splits.get(patient, TRAIN), case.files, case.regions, case.body)
         for case, patient in named
@@ -116,7 +121,7 @@ def _of_list(config: Config, split: str | None) -> tuple[list[Case], list[Fault]
         place = config.fault(f"data.cases.{number}", "", fix="") if not isinstance(config.data.cases, Path) else None
         if split in (None, entry.split):
             faults += _missing(entry.id, {**entry.files, **_masks(entry.regions, entry.body)}, place)
-        files = {channel: entry.files[channel] for channel in config.data.channels if channel in entry.files}
+        files = {image: entry.files[image] for image in config.data.images if image in entry.files}
         cases.append(
             Case(entry.id, patient or entry.id, entry.split, files, entry.regions, entry.body, frozenset(entry.allow))
         )
@@ -129,7 +134,7 @@ def _masks(regions: tuple[Path, ...], body: Path | None) -> dict[str, Path]:
 
 
 def _is_there(case: Case, config: Config) -> bool:
-    return set(config.data.channels) <= set(case.files) and all(
+    return set(config.data.images) <= set(case.files) and all(
         path.exists() for path in (*case.files.values(), *case.regions, *([case.body] if case.body else []))
     )
 
@@ -152,7 +157,7 @@ def _repeated(config: Config, cases: list[Case]) -> Iterator[Fault]:
         )
 
 
-def _in_two_splits(config: Config, cases: list[Case]) -> Iterator[Fault]:
+def _in_two_splits(config: Config, cases: list[Case], key: str = "data.cases") -> Iterator[Fault]:
     of_patient: dict[str, dict[str, str]] = defaultdict(dict)
     for case in cases:
         of_patient[case.patient].setdefault(case.split, case.id)
@@ -160,7 +165,7 @@ def _in_two_splits(config: Config, cases: list[Case]) -> Iterator[Fault]:
         if len(splits) > 1:
             shown = ", ".join(f"{case_id} in {split}" for split, case_id in sorted(splits.items()))
             yield config.fault(
-                "data.cases",
+                key,
                 f"patient {patient} is in two splits, so the scores would be too good",
                 found=shown,
                 expected="every scan of a patient in one split",
@@ -168,12 +173,10 @@ def _in_two_splits(config: Config, cases: list[Case]) -> Iterator[Fault]:
             )
 
 
-def _nobody_to_train_on(config: Config, cases: list[Case]) -> Iterator[Fault]:
+def _nobody_to_train_on(config: Config, cases: list[Case], key: str = "data.cases") -> Iterator[Fault]:
     if not any(case.split == TRAIN for case in cases):
         numbers = ", ".join(f"{sum(case.split == split for case in cases)} {split}" for split in (TEST, VALIDATION))
-        yield config.fault(
-            "data.cases", "no case is left to train on", found=numbers, fix="give a case the split train"
-        )
+        yield config.fault(key, "no case is left to train on", found=numbers, fix="give a case the split train")
 
 
 def _no_patient(config: Config, case_id: str) -> Fault:

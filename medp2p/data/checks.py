@@ -59,8 +59,8 @@ def check_case(loaded: LoadedCase, config: Config) -> Findings:
         exchanged, bodies that do not lie on one another, a mask of the body that is empty or lies beside it.
         Warnings: constant images, bodies that hardly lie on one another.
     """
-    ranges = {name: rough_range(volume) for name, volume in loaded.volumes.items()}
-    constant = [name for name, (low, high) in ranges.items() if low == high and _is_constant(loaded.volumes[name])]
+    ranges = {name: rough_range(volume) for name, volume in loaded.images.items()}
+    constant = [name for name, (low, high) in ranges.items() if low == high and _is_constant(loaded.images[name])]
     faults = [*_other_grids(loaded), *_one_image_twice(loaded), *_empty_body(loaded)]
     not_hu = list(_not_hu(loaded, config, ranges))
     warnings = [f"{loaded.case.id}: {name} is constant, there is nothing to learn from it" for name in constant]
@@ -98,7 +98,7 @@ def _other_grids(loaded: LoadedCase) -> Iterator[Fault]:
 
 
 def _one_image_twice(loaded: LoadedCase) -> Iterator[Fault]:
-    for first, second in combinations(loaded.volumes, 2):
+    for first, second in combinations(loaded.images, 2):
         if loaded.hashes[first] == loaded.hashes[second]:
             yield fault(
                 loaded.case.files[second],

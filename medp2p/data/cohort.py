@@ -12,6 +12,7 @@ from medp2p.data.cohort_checks import SeenCase, check_together
 from medp2p.data.entry import Entry
 from medp2p.data.intensity import cohort_limits
 from medp2p.data.loading import LoadedCase, load_case
+from medp2p.data.picture_cases import with_seen_pictures
 from medp2p.data.prepared import PreparedCase
 from medp2p.data.region_files import Names
 from medp2p.data.splits import TRAIN
@@ -58,6 +59,7 @@ class Cohort:
 def check_cohort(config: Config, *, progress: Progress | None = None) -> Findings:
     """Everything that is wrong with the cases of a configuration, and everything that is odd; nothing is written."""
     try:
+        config = with_seen_pictures(config)
         (cases, faults), (names, groups) = listed_cases(config), label_table(config)
     except Medp2pError as error:
         return Findings(error.faults, ())
@@ -73,7 +75,7 @@ def prepare_cohort(config: Config, *, store: str | os.PathLike[str], progress: P
     """Check every case, and prepare those to train on; each file is read once.
 
     Args:
-        config: A configuration with its cases.
+        config: A configuration with its cases; of pictures, as `with_seen_pictures` gives it.
         store: The folder of prepared planes.
         progress: Called with cases done, cases in all and what is being done.
 
@@ -173,7 +175,7 @@ class _Preparing:
         self.entries: dict[str, Entry] = {}
 
     def __call__(self, loaded: LoadedCase) -> None:
-        made_of = {*self.config.data.channels, *(["body"] if self.config.preparation.mask_outside_body else [])}
+        made_of = {*self.config.data.images, *(["body"] if self.config.preparation.mask_outside_body else [])}
         made_of |= {"regions"} if self.config.regions.weights else set()
         self.entries[loaded.case.id] = self.store.entry(
             loaded.case.id,
@@ -205,4 +207,4 @@ def preparation_settings(config: Config) -> dict[str, object]:
         "mask_outside_body": preparing.mask_outside_body,
         "intensity": {name: config.intensity[name].model_dump(mode="json") for name in channels},
         "weights": dict(config.regions.weights),
-    }
+    } | ({"resize": list(preparing.resize)} if preparing.resize else {})

@@ -60,7 +60,7 @@ def check_together(seen: Sequence[SeenCase], config: Config) -> Findings:
     voxel. Warnings: one image in two cases of a split, empty label maps, weighted
     regions without a voxel to train on.
     """
-    repeated = list(_repeated_images(seen, config.data.channels))
+    repeated = list(_repeated_images(seen, tuple(config.data.images)))
     faults = [found for found in repeated if isinstance(found, Fault)]
     warnings = [found for found in repeated if isinstance(found, str)]
     faults += [*_unknown_regions(seen, config), *_weightless(seen, config)]

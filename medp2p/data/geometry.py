@@ -5,7 +5,7 @@ same slices in whichever of the 48 orders a file stores it.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -75,12 +75,19 @@ class PlaneGrid:
             )
 
     @classmethod
-    def of(cls, scan: Volume, plane: str, spacing_mm: tuple[float, float] | None) -> Self:
-        """The grid of a scan, in the order of its `to_ras`."""
+    def of(
+        cls, scan: Volume, plane: str, spacing_mm: tuple[float, float] | None, *, size: tuple[int, int] | None = None
+    ) -> Self:
+        """The grid of a scan, in the order of its `to_ras`; with `size` its planes have that (H, W), not a spacing."""
         order, _ = axis_order(scan.affine)
         x, y, z = (scan.spacing_mm[axis] for axis in order)
         shape_x, shape_y, shape_z = (scan.shape[axis] for axis in order)
-        return cls((shape_x, shape_y, shape_z), (x, y, z), plane, spacing_mm)
+        grid = cls((shape_x, shape_y, shape_z), (x, y, z), plane, spacing_mm)
+        if size is None:
+            return grid
+        extent = zip(grid.native_size, grid.native_spacing, size, strict=True)
+        height_mm, width_mm = (n * mm / wanted for n, mm, wanted in extent)
+        return replace(grid, spacing_mm=(height_mm, width_mm))
 
     @property
     def normal_axis(self) -> int:

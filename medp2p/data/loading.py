@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from medp2p.config import Config
 from medp2p.data.cases import Case
+from medp2p.data.picture_cases import check_size, read_pictures, refuse_picture
 from medp2p.data.region_files import Names, on_grid, read_region_file
 from medp2p.errors import Fault, FileError, Medp2pError
 from medp2p.io import read_volume
 from medp2p.io.machine import naming
+from medp2p.picture import in_channels, is_picture
 from medp2p.placement import placed_on
 from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
@@ -28,13 +30,15 @@ class LoadedCase:
 
     Attributes:
         case: Where it comes from.
-        volumes: Each channel as scanned; their grids are compared by the checks, not here.
+        images: Each image as its file holds it; their grids are compared by the checks, not here.
+        volumes: Each channel: the images themselves, of pictures each colour.
         regions: Its label maps, on the grid of the first channel.
         body: True inside the body, in the axis order of the first channel.
-        hashes: SHA-256 of what each file holds: each channel, `regions`, `body`.
+        hashes: SHA-256 of what each file holds: each image, `regions`, `body`.
     """
 
     case: Case
+    images: Mapping[str, Volume]
     volumes: Mapping[str, Volume]
     regions: Regions | None
     body: NDArray[np.bool_] | None
@@ -61,8 +65,8 @@ def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
     """
     faults: list[Fault] = []
     known = config.regions.names if names is None else names
-    read = {name: _tried(faults, read_volume, path) for name, path in case.files.items()}
-    volumes = {name: volume for name, volume in read.items() if volume is not None}
+    images = _read_images(case, config, faults)
+    volumes = in_channels(images) if config.data.pictures else images
     grid = next(iter(volumes.values()), None)
     layers = [_tried(faults, _read_regions, case, number, grid, known) for number in range(len(case.regions))]
     body = None if case.body is None else _tried(faults, _read_body, case.body, grid)
@@ -70,13 +74,25 @@ def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
         raise FileError.several(faults)
     return LoadedCase(
         case=case,
+        images=images,
         volumes=volumes,
         regions=(regions := _combined([layer for layer in layers if layer is not None])),
         body=body,
-        hashes={name: volume.content_sha256() for name, volume in volumes.items()}
+        hashes={name: volume.content_sha256() for name, volume in images.items()}
         | ({} if regions is None else {"regions": _hash_of_regions(regions)})
         | ({} if body is None else {"body": _hash_of(body)}),
     )
+
+
+def _read_images(case: Case, config: Config, faults: list[Fault]) -> dict[str, Volume]:
+    if config.data.pictures:
+        return _tried(faults, read_pictures, case, config) or {}
+    read = {name: _tried(faults, _read_scan, path, case) for name, path in case.files.items()}
+    return {name: volume for name, volume in read.items() if volume is not None}
+
+
+def _read_scan(path: Path, case: Case) -> Volume:
+    return refuse_picture(path, read_volume(path), key=case.id)
 
 
 def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | None:
@@ -91,7 +107,11 @@ def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | N
 def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) -> Regions:
     path = case.regions[number]
     regions = read_region_file(path, names, number=number, several=len(case.regions) > 1, case=case.id)
-    return regions if grid is None else on_grid(regions, grid, path)
+    if grid is None:
+        return regions
+    if is_picture(grid):
+        check_size(path, regions.shape, grid, key=case.id)
+    return on_grid(regions, grid, path)
 
 
 def _read_body(path: Path, grid: Volume | None) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medp2p.data.phantom_anatomy import tissues
 from medp2p.data.phantom_patient import Patient
+from medp2p.data.phantom_pictures import write_facades
 from medp2p.data.phantom_scanner import REGIONS, region_labels, scan_ct, scan_mr
 from medp2p.data.phantom_shapes import Points
 from medp2p.errors import ConfigError, OutputExistsError
@@ -29,6 +30,7 @@ FIELD_OF_VIEW_MM = (204.8, 230.4, 172.8)
 MIDDLE_MM = (0.0, 9.0, -7.0)
 """Middle of the field of view, from the middle of the skull, RAS+."""
 LABEL_TABLE = "labels.yaml"
+KINDS = ("head", "pictures")
 
 
 @dataclass(frozen=True)
@@ -99,33 +101,37 @@ def write_phantoms(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Writes a cohort that `configs/mr2ct.yaml` trains on as it stands.
+    """Writes a cohort to train on: of heads `configs/mr2ct.yaml` does as it stands.
 
     Args:
-        folder: Gets `<case>/{mr,ct,regions,body}.nii.gz` and `labels.yaml`; made where it is missing.
+        folder: Gets `<case>/{mr,ct,regions,body}.nii.gz` and `labels.yaml`, or what `write_facades` writes; made where
+            it is missing.
         cases: How many; the first ones are the same however many there are.
         seed: Decides every voxel; not negative.
         awkward: See `phantom_head`.
-        kind: What to draw, one of `KINDS`.
+        kind: What to draw, one of `KINDS`: heads, or façades for `configs/facades.yaml`.
         shape: See `phantom_head`.
         overwrite: Write into a folder that is not empty; only files of these names are replaced.
         progress: Called with how many cases are done, how many there are, and the case.
 
     Returns:
-        The folders of the cases.
+        The folders of the cases; of façades, their pictures.
 
     Raises:
         ConfigError: A number is out of range, or the kind is unknown.
         OutputExistsError: The folder is not empty, and `overwrite` was not asked for.
     """
     target = Path(folder)
-    _check(cases, seed, kind)
+    _check(cases, seed, kind, awkward)
     if not overwrite and target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise OutputExistsError(
             folder, "exists and is not an empty folder", fix="name another folder, or add --overwrite"
         )
+    if kind == "pictures":
+        return write_facades(folder, cases=cases, seed=seed, overwrite=overwrite, progress=progress)
     written = []
-    for number, head in enumerate(KINDS[kind](cases, seed, shape, awkward), start=1):
+    for number in range(1, cases + 1):
+        head = phantom_head((seed, number - 1), shape=shape, awkward=awkward)
         case = target / f"head_{number:03d}"
         case.mkdir(parents=True, exist_ok=True)
         for name, volume in head.volumes().items():
@@ -138,14 +144,7 @@ def write_phantoms(
     return written
 
 
-def _heads(cases: int, seed: int, shape: tuple[int, int, int], awkward: bool) -> Iterator[PhantomHead]:
-    return (phantom_head((seed, number), shape=shape, awkward=awkward) for number in range(cases))
-
-
-KINDS: dict[str, Callable[[int, int, tuple[int, int, int], bool], Iterator[PhantomHead]]] = {"head": _heads}
-
-
-def _check(cases: int, seed: int, kind: str) -> None:
+def _check(cases: int, seed: int, kind: str, awkward: bool) -> None:
     if cases < 1:
         raise ConfigError(None, "no case to make", found=cases, expected="1 or more", fix="ask for one", key="--cases")
     if seed < 0:
@@ -153,6 +152,8 @@ def _check(cases: int, seed: int, kind: str) -> None:
     if kind not in KINDS:
         known = ", ".join(KINDS)
         raise ConfigError(None, "unknown kind", found=kind, expected=known, fix="name one of these", key="--kind")
+    if awkward and kind != "head":
+        raise ConfigError(None, "only heads lie on awkward grids", found=kind, fix="leave it out", key="--awkward")
 
 
 def _points(shape: tuple[int, ...], affine: NDArray[np.float64]) -> Points:

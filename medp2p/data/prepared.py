@@ -89,6 +89,5 @@ def as_mapped(images: NDArray[np.int16]) -> NDArray[np.float32]:
         >>> as_mapped(np.array([-32767, 0, 32767], np.int16)).tolist()
         [-1.0, 0.0, 1.0]
     """
-    mapped: NDArray[np.float32] = images.astype(np.float32)
-    mapped /= STEPS
+    mapped: NDArray[np.float32] = np.divide(images, np.float32(STEPS), dtype=np.float32)  # in one pass
     return mapped

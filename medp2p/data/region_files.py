@@ -72,10 +72,5 @@ def on_grid(regions: Regions, scan: Volume, path: Path) -> Regions:
     apart = corner_distance_mm(scan.shape, regions.affine, scan.affine)
     if regions.shape == scan.shape and apart <= CORNER_TOLERANCE_MM:
         return regions
-    layers = []
     with naming(path):
-        for layer in regions.layers:
-            whole = placed_on(layer.labels, regions.affine, scan, name="label map")
-            groups = {name: each for name, each in regions.groups.items() if set(each) <= set(layer.names.values())}
-            layers.append(Regions(whole, scan.affine, layer.names, groups=groups))
-    return Regions.combine(*layers)
+        return regions.on_grid(lambda labels: placed_on(labels, regions.affine, scan, name="label map"), scan.affine)

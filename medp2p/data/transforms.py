@@ -56,9 +56,11 @@ def preparation(config: Config) -> Compose:
             FitLimitsd(channels, maps),
             *masking,
             *windows,
-            MapIntensityd(of_volume),
+            *([MapIntensityd(of_volume)] if of_volume else []),
             *([LowOutsideBodyd(targets)] if masking else []),
-            PlanesOfScansd(channels, config.preparation.plane, config.preparation.spacing_mm),
+            PlanesOfScansd(
+                channels, config.preparation.plane, config.preparation.spacing_mm, size=config.preparation.resize
+            ),
         ]
     )
 
@@ -143,13 +145,20 @@ class LowOutsideBodyd(ChannelTransform):
 class PlanesOfScansd(ChannelTransform):
     """The planes of all channels and weights as a PreparedCase, under `PREPARED`; the scans themselves are let go."""
 
-    def __init__(self, names: Sequence[str], plane: str, spacing_mm: tuple[float, float] | None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        plane: str,
+        spacing_mm: tuple[float, float] | None,
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__(names)
-        self.plane, self.spacing_mm = plane, spacing_mm
+        self.plane, self.spacing_mm, self.size = plane, spacing_mm, size
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Data:
         """The prepared case, and where it comes from."""
-        grid = PlaneGrid.of(data[CASE].grid, self.plane, self.spacing_mm)
+        grid = PlaneGrid.of(data[CASE].grid, self.plane, self.spacing_mm, size=self.size)
         weight = to_planes(_array(data[WEIGHT]), grid, nearest=True) if WEIGHT in data else None
         channels = {name: each_plane(_array(data[name]), grid) for name in self.names}
         return {CASE: data[CASE], PREPARED: PreparedCase.of(grid, channels, weight, data[LIMITS])}

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.errors import GeometryError
+from medp2p.errors import ConfigError, GeometryError
 from medp2p.evaluation.agreement import agreed, by_threshold, has_threshold, threshold_in_words
 from medp2p.evaluation.anatomy import Anatomy, anatomy_of, placed_regions
-from medp2p.evaluation.choice import AUTO, Limits, check_hu, limits_of, protocol_called
+from medp2p.evaluation.choice import AUTO, Limits, check_kind, limits_of, protocol_called
+from medp2p.evaluation.flat import check_pair, over_colours
 from medp2p.evaluation.measured import METRICS, Measured, undefined
 from medp2p.evaluation.one_pass import View
 from medp2p.evaluation.protocol import NoDataRange, Protocol
 from medp2p.evaluation.rows import Cell, Row
 from medp2p.evaluation.scored_region import Mask, ScoredRegion, union_box
 from medp2p.evaluation.scores import Scores
+from medp2p.picture import is_picture
 from medp2p.placement import describe_grid
 from medp2p.regions import Regions
 from medp2p.volume import Volume
@@ -181,8 +183,12 @@ def prepare_case(
     check_same_grid(predicted, reference)
     limits = limits or limits_of(reference)
     chosen = protocol_called(protocol, [limits])
-    check_hu(chosen, limits)
+    check_kind(chosen, limits)
     hu = limits.fit_hu if chosen.hu is None else chosen.hu
+    if limits.picture and predicted_regions is not None:
+        raise ConfigError(None, "label maps of predictions are for scans", fix="leave them out for pictures")
+    if limits.picture:
+        regions, masks, body = over_colours(reference, regions, masks or {}, body)
     anatomy = anatomy_of(reference, regions, body, masks or {}, weighted, hu=hu)
     try:
         view: View | NoDataRange = chosen.view(predicted.voxels, reference.voxels, anatomy.body)
@@ -232,6 +238,8 @@ def check_same_grid(predicted: Volume, reference: Volume) -> None:
     Raises:
         GeometryError: They do not; both grids are named.
     """
+    if is_picture(reference):
+        check_pair(predicted, reference)
     if not predicted.same_grid(reference):
         raise GeometryError(
             None,

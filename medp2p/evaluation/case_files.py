@@ -15,7 +15,8 @@ from medp2p._version import __version__
 from medp2p.data.region_files import is_plain_mask
 from medp2p.errors import Medp2pError, RegionError
 from medp2p.evaluation.case import check_same_grid, prepare_case
-from medp2p.evaluation.choice import check_hu, limits_of, protocol_called
+from medp2p.evaluation.choice import check_kind, limits_of, protocol_called
+from medp2p.evaluation.flat import in_one_colour, lies_on
 from medp2p.evaluation.matching import CaseFiles
 from medp2p.evaluation.one_pass import slowest_first
 from medp2p.evaluation.pictures import pictures_of
@@ -23,7 +24,6 @@ from medp2p.evaluation.rows import Cell
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
-from medp2p.placement import placed_on
 from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
 
@@ -74,22 +74,21 @@ def _score(files: CaseFiles, work: CaseWork) -> None:
     limits = limits_of(reference)
     protocol = protocol_called(work.protocol, [limits])
     with naming(files.reference):
-        check_hu(protocol, limits)
+        check_kind(protocol, limits)
     if protocol.hu and not (given := limits_of(predicted)).has_air:
         logger.warning("%s: no air in this prediction: its 0.5th percentile is %g, the reference's %g. Is it in HU?",
                        files.predicted, given.air, limits.air)  # fmt: skip
-    regions, masks = _regions(files.regions, work.names, reference)
+    grid = in_one_colour(reference)
+    regions, masks = _regions(files.regions, work.names, grid)
     for name, path in files.masks.items():
         if name in masks:
             raise RegionError(path, f"two masks are called {name}", fix="rename one of them")
-        masks[name] = _mask(path, reference)
+        masks[name] = _mask(path, grid)
     body = None if files.body is None else read_volume(files.body)
     if body is not None and files.body is not None:
         with naming(files.body):
-            body = reference.with_voxels(
-                placed_on(integer_labels(body.voxels), body.affine, reference, name="body mask")
-            )
-    own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, work.names, reference)
+            body = grid.with_voxels(lies_on(integer_labels(body.voxels), body.affine, grid, name="body mask"))
+    own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, work.names, grid)
     hashes: dict[str, Cell] = {
         "predicted_sha256": predicted.content_sha256(),
         "reference_sha256": reference.content_sha256(),
@@ -129,7 +128,7 @@ def _regions(
         if may_be_mask and not is_mask and names is not None:
             regions = read_regions(path, names)
         with naming(path):
-            placed = [placed_on(layer.labels, regions.affine, reference, name="label map") for layer in regions.layers]
+            placed = [lies_on(layer.labels, regions.affine, reference, name="label map") for layer in regions.layers]
         if is_mask:
             masks[title] = np.asarray(placed[0] > 0)
         else:
@@ -157,7 +156,7 @@ def _apart(maps: Mapping[str, Regions]) -> list[Regions]:
 def _mask(path: Path, reference: Volume) -> NDArray[Any]:
     mask = read_volume(path)
     with naming(path):
-        return placed_on(integer_labels(mask.voxels), mask.affine, reference, name="mask")
+        return lies_on(integer_labels(mask.voxels), mask.affine, reference, name="mask")
 
 
 def _key(*parts: object) -> str:

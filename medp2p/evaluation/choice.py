@@ -16,6 +16,7 @@ from medp2p.evaluation.protocol import (
 )
 from medp2p.evaluation.protocol_table import protocols
 from medp2p.percentiles import percentiles
+from medp2p.picture import is_picture
 from medp2p.volume import Volume
 
 AUTO: Final = "auto"
@@ -28,10 +29,12 @@ class Limits:
     Attributes:
         air: 0.5th percentile over all voxels.
         high: 99.5th percentile.
+        picture: Whether it is a picture, which is never in HU.
     """
 
     air: float
     high: float
+    picture: bool = False
 
     @property
     def has_air(self) -> bool:
@@ -46,7 +49,8 @@ class Limits:
 
 def limits_of(reference: Volume) -> Limits:
     """The percentiles of a reference that protocols are chosen by."""
-    return Limits(*percentiles(reference.voxels, (AIR_PERCENTILE, HIGH_PERCENTILE)))
+    air, high = percentiles(reference.voxels, (AIR_PERCENTILE, HIGH_PERCENTILE))
+    return Limits(air, high, is_picture(reference))
 
 
 def protocol_called(name: str, references: Sequence[Limits], *, cases: Sequence[str] = ()) -> Protocol:
@@ -66,6 +70,18 @@ def protocol_called(name: str, references: Sequence[Limits], *, cases: Sequence[
             expected=f"one of {', '.join((AUTO, *protocols))}",
             fix=f"write {near[0]}" if near else "choose one of these",
         )
+    pictures = sum(limits.picture for limits in references)
+    if 0 < pictures < len(references):
+        raise ConfigError(
+            None,
+            "some references are pictures and some are scans, so no protocol fits all",
+            key="protocol",
+            found=f"{pictures} of {len(references)} pictures",
+            expected="all or none",
+            fix="evaluate them apart",
+        )
+    if pictures:
+        return protocols["picture"]
     with_air = sum(limits.has_air for limits in references)
     if 0 < with_air < len(references):
         fewer = 2 * with_air <= len(references)
@@ -82,12 +98,20 @@ def protocol_called(name: str, references: Sequence[Limits], *, cases: Sequence[
     return protocols["synthrad2025" if with_air else "mr"]
 
 
-def check_hu(protocol: Protocol, limits: Limits) -> None:
-    """Refuse to score by HU what cannot be in HU.
+def check_kind(protocol: Protocol, limits: Limits) -> None:
+    """Refuse to score by HU what cannot be in HU, a picture as a scan, and a scan as a picture.
 
     Raises:
-        ConfigError: The protocol is for HU and the reference is not; both percentiles are named.
+        ConfigError: The protocol is not for such a reference; where it is for HU, both percentiles are named.
     """
+    if protocol.for_pictures != limits.picture:
+        kinds = ("scans", "pictures") if limits.picture else ("pictures", "scans")
+        raise ConfigError(
+            None,
+            f"{protocol.name} is for {kinds[0]}, and the reference is one of {kinds[1]}",
+            key="protocol",
+            fix="leave the protocol to auto",
+        )
     if protocol.hu and not limits.fit_hu:
         raise ConfigError(
             None,

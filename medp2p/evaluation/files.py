@@ -16,7 +16,7 @@ from medp2p.evaluation.scores import Scores
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.evaluation.viewer import build_viewer, require_viewer, worst_cases
 from medp2p.evaluation.written import write_evaluation
-from medp2p.io import read_label_table, read_volume
+from medp2p.io import picture_extension, read_label_table, read_volume
 from medp2p.many import each_case, is_plain_loop
 from medp2p.many.shard import shard
 
@@ -145,7 +145,7 @@ def evaluate_cases(
     protocol_called(protocol, [])
     mine = shard(tuple(cases), shard_of)
     if viewer:
-        require_viewer()
+        require_viewer(pictures=any(picture_extension(files.reference, radiographs=True) for files in cases))
     unfinished = Unfinished.start(output, _identity(cases, names, weighted, protocol), overwrite=overwrite)
     alone = is_plain_loop(len(mine), workers=workers, cluster=cluster)
     try:

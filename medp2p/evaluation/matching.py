@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, fault
-from medp2p.io import image_files, image_stem, list_images, passed_over
+from medp2p.io import image_files, image_stem, list_images, passed_over, picture_extension
 
 Source = str | PathLike[str]
 CASE: Final = "{case}"
@@ -110,6 +110,11 @@ class _Prediction:
     path: Path
     in_case_folder: bool = False
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether what belongs to it are pictures too."""
+        return bool(picture_extension(self.path, radiographs=True))
+
 
 @dataclass(frozen=True)
 class _Predictions:
@@ -128,7 +133,7 @@ def _predictions(source: Source) -> tuple[_Predictions, list[Fault]]:
     if not path.exists():
         raise FileError(words, "no such file or folder", key="-p", fix="check the path")
     if not path.is_dir():
-        case = image_stem(path)
+        case = path.stem if picture_extension(path, radiographs=True) else image_stem(path)
         return _Predictions({case: _Prediction(case, path)}, many=False), []
     images, faults = list_images(path)
     if images or faults:
@@ -148,7 +153,10 @@ def _predictions(source: Source) -> tuple[_Predictions, list[Fault]]:
                     fix=f"give -p as a pattern, such as {path}/{CASE}/{files[0].name}",
                 )
             )
-    return _Predictions(cases, many=True), faults
+    if cases or faults:
+        return _Predictions(cases, many=True), faults
+    pictures, faults = list_images(path, pictures=True)
+    return _Predictions({case: _Prediction(case, file) for case, file in pictures.items()}, many=True), [*faults]
 
 
 def _case(prediction: _Prediction, roles: Mapping[str, "_Role"]) -> CaseFiles:
@@ -168,7 +176,7 @@ def _case(prediction: _Prediction, roles: Mapping[str, "_Role"]) -> CaseFiles:
         if not name.startswith("-m"):
             found[name] = path
         elif path.is_dir():
-            in_folder = {image_stem(file): file for file in image_files(path)}
+            in_folder = {image_stem(file): file for file in image_files(path, pictures=prediction.is_picture)}
             faults += [_second(file, masks[title]) for title, file in in_folder.items() if title in masks]
             masks |= in_folder
         else:
@@ -239,7 +247,7 @@ class _Role:
         if prediction.in_case_folder and case_folder.is_dir():
             stem = {"-r": image_stem(prediction.path), "-b": "body", "--predicted-regions": "regions"}
             return self._named(case_folder, stem.get(self.name, "regions"), prediction)
-        images, faults = list_images(folder)
+        images, faults = list_images(folder, pictures=prediction.is_picture)
         if prediction.case in images:
             return images[prediction.case]
         twice = [each for each in faults if each.path and image_stem(each.path) == prediction.case]
@@ -250,7 +258,7 @@ class _Role:
         return self._named(folder, prediction.case, prediction)
 
     def _named(self, folder: Path, stem: str, prediction: _Prediction) -> Path:
-        images, faults = list_images(folder)
+        images, faults = list_images(folder, pictures=prediction.is_picture)
         if stem in images:
             return images[stem]
         if faults:
@@ -291,7 +299,7 @@ class _Role:
             names = {image_stem(each.path) for each in cases.values()}
             there = {folder.name: folder for folder in _sub_folders(path) if names & {*list_images(folder)[0]}}
         else:
-            there = list_images(path)[0]
+            there = list_images(path, pictures=any(each.is_picture for each in cases.values()))[0]
         for case in sorted(set(there) - set(cases)):
             yield fault(there[case], "no prediction for this reference", fix="nothing, if none is wanted", key=case)
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from medp2p.evaluation.case import Case
 from medp2p.evaluation.figures import Plane, Scale, plane_of, plane_spacing, slice_strip
 from medp2p.evaluation.joint import JointErrors
+from medp2p.evaluation.picture_strip import picture_strip
 from medp2p.evaluation.protocol import NoDataRange
 from medp2p.evaluation.scored_region import Mask
 from medp2p.percentiles import percentiles
+from medp2p.picture import is_picture
 from medp2p.volume import Volume, axis_order
 
 Array = NDArray[Any]
@@ -82,9 +84,21 @@ def pictures_of(case: Case, source: Volume | None = None, *, pixels: int = 200) 
         source: The input of the translation on the same grid, for a panel of its own.
         pixels: Of the longer side of a panel.
     """
+    if is_picture(case.reference):
+        return CasePictures(case.name, (_whole(case, source),), _joint(case, 1.0))
     factor = 1.0 if isinstance(case.view, NoDataRange) else case.view.factor
     drawn = _Drawn(case, source if source is not None and source.same_grid(case.reference) else None, factor)
     return CasePictures(case.name, tuple(drawn.pictures(pixels)), _joint(case, factor))
+
+
+def _whole(case: Case, source: Volume | None) -> Picture:
+    """A picture beside what it should be."""
+    fits = source is not None and is_picture(source) and source.shape[:2] == case.reference.shape[:2]
+    png = picture_strip(source if fits else None, case.predicted, case.reference)
+    panels = f"{'source, ' * fits}predicted, reference and signed difference"
+    error = float(np.abs(case.predicted.voxels.astype(np.float64) - case.reference.voxels).mean())
+    alt = f"Case {case.name}: {panels}; mean absolute difference {error:.4g}"
+    return Picture(panels, alt, png)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +202,8 @@ def _joint(case: Case, factor: float) -> JointErrors | None:
     given, wanted = case.predicted.voxels[body][::every] * factor, case.reference.voxels[body][::every]
     if case.hu:
         return JointErrors.of(given, wanted, low=JOINT_HU[0], high=JOINT_HU[1], unit="HU")
+    if case.protocol.for_pictures:
+        return JointErrors.of(given, wanted, low=0.0, high=case.view.data_range, unit="level")
     low = case.view.low if np.isfinite(case.view.low) else percentiles(wanted, (0.5,))[0]
     given, wanted = (np.asarray((values - low) / case.view.data_range) for values in (given, wanted))
     return JointErrors.of(given, wanted, low=0.0, high=1.0, unit="range")

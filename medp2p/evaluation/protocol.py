@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medp2p.errors import GeometryError
+from medp2p.evaluation.flat import data_range_of, with_similarity
 from medp2p.evaluation.measured import METRICS, Measured, undefined
 from medp2p.evaluation.metrics import WINDOW, Mask, psnr_of, same_shape
 from medp2p.evaluation.ms_ssim import left_at_last_level, ms_ssim
@@ -45,7 +46,8 @@ class Protocol:
         fitted: The prediction is multiplied by the factor that fits the reference best.
         relative: MAE and ME are fractions of the data range.
         ssim: "masked": outside a region both images are the low end; "whole": mean over the region of the map of the
-            whole image; "monai": MONAI's metrics of the whole image.
+            whole image; "monai": MONAI's metrics of the whole image; "flat": as "whole", in two dimensions, for
+            pictures, whose depth is the data range.
         has_ms_ssim: Whether it defines MS-SSIM.
     """
 
@@ -56,7 +58,7 @@ class Protocol:
     hu: bool | None = None
     fitted: bool = False
     relative: bool = False
-    ssim: Literal["masked", "whole", "monai"] = "masked"
+    ssim: Literal["masked", "whole", "monai", "flat"] = "masked"
     has_ms_ssim: bool = True
 
     def score(self, predicted: ArrayLike, reference: ArrayLike, mask: ArrayLike) -> dict[str, float]:
@@ -103,6 +105,11 @@ class Protocol:
             NoDataRange: The body is empty, the reference has one value there, or the prediction is 0 there.
         """
         masked = self.ssim == "masked"
+        if self.for_pictures:
+            data_range = data_range_of(reference)
+            if not data_range:
+                raise NoDataRange(f"a picture has 8 or 16 bits, and the reference is {reference.dtype}")
+            return View(-np.inf, np.inf, data_range, masked=False)
         if self.window is not None:
             low, high = self.window
             return View(low, high, high - low)
@@ -127,7 +134,10 @@ class Protocol:
         threads: int | None = None,
     ) -> list[Measured]:
         """The scores of every region with the reasons for those that cannot be given, in the order of the regions."""
-        sums = sums_of(predicted, reference, regions, view, threads=threads, similarity=self.ssim != "monai")
+        by_tiles = self.ssim in ("masked", "whole")
+        sums = sums_of(predicted, reference, regions, view, threads=threads, similarity=by_tiles)
+        if self.for_pictures:
+            sums = with_similarity(sums, predicted, reference, regions, data_range=view.data_range)
         if self.ssim == "monai":
             from medp2p.evaluation.monai_scores import whole_image
 
@@ -145,7 +155,8 @@ class Protocol:
     def counts(self, predicted: Array, reference: Array, regions: Sequence[ScoredRegion]) -> list[int]:
         """Voxels of every region, where nothing but them can be given."""
         blind = View(-np.inf, np.inf, 1.0)
-        return [found.voxels for found in sums_of(predicted, reference, regions, blind, similarity=False)]
+        colours = reference.shape[2] if self.for_pictures else 1
+        return [found.voxels // colours for found in sums_of(predicted, reference, regions, blind, similarity=False)]
 
     def _measured(
         self, predicted: Array, reference: Array, region: ScoredRegion, found: Sums, view: View, threads: int | None
@@ -162,14 +173,19 @@ class Protocol:
         if found.windows:
             values["ssim"] = found.similarity / found.windows
         else:
-            reasons["ssim"] = _why_no_ssim(reference.shape)
+            reasons["ssim"] = _why_no_ssim(reference.shape[:2] if self.for_pictures else reference.shape)
         if not self.has_ms_ssim:
             reasons["ms_ssim"] = f"{self.name} defines no MS-SSIM"
         elif not left_at_last_level(region, reference.shape):
             reasons["ms_ssim"] = "too small: no voxel is left at the last of the five levels of MS-SSIM"
         else:
             values["ms_ssim"] = ms_ssim(predicted, reference, region, view, threads=threads)
-        return Measured(found.voxels, values, reasons)
+        return Measured(found.voxels // (reference.shape[2] if self.for_pictures else 1), values, reasons)
+
+    @property
+    def for_pictures(self) -> bool:
+        """Whether it scores pictures, and nothing else."""
+        return self.ssim == "flat"
 
     def unit(self, metric: str, *, hu: bool) -> str | None:
         """Unit of a metric's values; None for pure numbers.
@@ -180,6 +196,8 @@ class Protocol:
             ['range', 'dB', None]
         """
         if metric in ("mae", "me"):
+            if self.for_pictures:
+                return "level"
             return "range" if self.relative else "HU" if hu else "scan"
         return {"psnr": "dB", "hd95": "mm"}.get(metric)
 

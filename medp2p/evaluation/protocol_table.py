@@ -98,6 +98,20 @@ protocols: Mapping[str, Protocol] = {
             ),
             ssim="monai",
         ),
+        Protocol(
+            "picture",
+            "pictures of 8 or 16 bits, scikit-image's definitions",
+            (
+                "data range R = 255 for 8 bits, 65535 for 16; nothing is clipped; without a mask the body is the whole",
+                _ERRORS + "; in grey levels, over all colours",
+                "PSNR = 10 log10(R^2 / MSE) over the region and all colours",
+                "SSIM: mean over the region of the whole picture's map; 2-D, uniform window 7 x 7, sample covariance, "
+                "K1 0.01, K2 0.03; 3 pixels of border left out; mean over the colours",
+            ),
+            hu=False,
+            ssim="flat",
+            has_ms_ssim=False,
+        ),
     )
 }
 """Every protocol by its name."""

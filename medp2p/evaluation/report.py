@@ -33,7 +33,7 @@ NAMES: Final = {
     "hd95": "HD95",
     "scale": "scale",
 }
-_DIGITS: Final = {"HU": 1, "dB": 2, "range": 4, "mm": 2, "scan": 2}
+_DIGITS: Final = {"HU": 1, "dB": 2, "range": 4, "mm": 2, "scan": 2, "level": 2}
 
 
 @dataclass(frozen=True)

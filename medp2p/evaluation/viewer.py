@@ -54,12 +54,15 @@ def worst_cases(scores: Scores) -> list[str]:
     return order[:MOST_CASES]
 
 
-def require_viewer() -> None:
+def require_viewer(*, pictures: bool = False) -> None:
     """Raise where a viewer could not be built, before hours of work.
 
     Raises:
-        FileError: ipyniivue is not installed, or holds no NiiVue that is known.
+        FileError: ipyniivue is not installed, or holds no NiiVue that is known; or pictures are scored, not scans.
     """
+    if pictures:
+        raise FileError(None, "the viewer shows scans, not pictures", key="--viewer",
+                        fix="leave it out: the report shows the pictures")  # fmt: skip
     niivue_script()
 
 

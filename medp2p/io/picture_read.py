@@ -6,7 +6,6 @@ It must never take memory for more than a picture of `MOST_PIXELS`, nor for more
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from medp2p.errors import FileError, Medp2pError
 from medp2p.io.exact import check_ratio, open_regular
 from medp2p.io.machine import file_error, memory_error
-from medp2p.picture import picture
+from medp2p.picture import PictureForm, picture
 from medp2p.volume import Volume
 
 if TYPE_CHECKING:
@@ -32,22 +31,6 @@ _ORIENTATION, _PHOTOMETRIC, _BITS, _PLANAR = 274, 262, 258, 284
 _GREY, _COLOUR = ("1", "L", "I;16", "I;16B", "I;16L", "I;16N"), ("RGB", "P")
 _ALPHA = ("LA", "PA", "RGBA", "La", "RGBa")
 _UPRIGHT = 1
-
-
-@dataclass(frozen=True)
-class PictureForm:
-    """What a picture is, as its header says.
-
-    Attributes:
-        channels: 1 or 3.
-        bits: 8 or 16.
-    """
-
-    channels: int
-    bits: int
-
-    def __str__(self) -> str:
-        return f"{self.channels} channel{'s' * (self.channels > 1)} of {self.bits} bits"
 
 
 def read_picture(path: PathLike) -> Volume:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     from medp2p.networks.first_weights import initialise
     from medp2p.networks.habit import set_reference_habit
-    from medp2p.networks.reference_weights import load_reference_weights, reference_state_dict
+    from medp2p.networks.reference_weights import channels_of_reference, load_reference_weights, reference_state_dict
 
 __all__ = [
     "build_discriminator",
     "build_generator",
+    "channels_of_reference",
     "discriminators",
     "generators",
     "initialise",
@@ -29,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "initialise": "first_weights",
+    "channels_of_reference": "reference_weights",
     "load_reference_weights": "reference_weights",
     "reference_state_dict": "reference_weights",
     "set_reference_habit": "habit",

@@ -15,6 +15,12 @@ from medp2p.networks.discriminator import Discriminator
 from medp2p.networks.resnet import ResNet
 from medp2p.networks.unet import UNet
 
+_ENDS = (
+    ("model.model.0.weight", "model.model.3.weight", 1),
+    ("model.1.weight", "model.26.weight", 0),
+    ("model.1.weight", "model.23.weight", 0),
+)
+"""First and last convolution of the U-Net and of the ResNets, and which axis of the last one counts what is made."""
 Network = TypeVar("Network", bound=nn.Module)
 
 _WRAPPERS = ("module.", "_orig_mod.")  # DataParallel and torch.compile put these before every name
@@ -65,6 +71,24 @@ def load_reference_weights(network: Network, weights: str | PathLike[str] | Mapp
         raise ModelError.several(faults)
     network.load_state_dict({**own, **{ours[key]: tensor for key, tensor in given.items()}})
     return network
+
+
+def channels_of_reference(weights: str | PathLike[str] | Mapping[str, Tensor]) -> tuple[int, int]:
+    """How many channels a generator of the reference repository takes and makes.
+
+    Args:
+        weights: As for `load_reference_weights`.
+
+    Raises:
+        FileError: The file cannot be read.
+        ModelError: It holds no weights of a generator.
+    """
+    path = None if isinstance(weights, Mapping) else fspath(weights)
+    given = _unwrapped(weights if isinstance(weights, Mapping) else _read(fspath(weights)), path)
+    for first, last, made in _ENDS:
+        if first in given and last in given and given[first].ndim == given[last].ndim == 4:
+            return given[first].shape[1], given[last].shape[made]
+    raise ModelError(path, "holds no generator of the reference", fix="give a *_net_G.pth of the reference repository")
 
 
 def reference_names(network: nn.Module, *, dropout: bool | None = None) -> dict[str, str]:

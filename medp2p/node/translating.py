@@ -26,6 +26,9 @@ def source_of(translator: Translator) -> str:
         ModelError: It has several: which series is which, nobody says on the network.
     """
     names = translator.description.sources
+    if translator.description.pictures:
+        raise ModelError(None, "a node translates series of slices, and the model translates pictures",
+                         fix="use a model of scans, or `medp2p translate` for radiographs")  # fmt: skip
     if len(names) > 1:
         raise ModelError(None, "a node translates single series, the model needs several", found=", ".join(names),
                          fix="use a model with one source")  # fmt: skip

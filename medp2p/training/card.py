@@ -21,6 +21,10 @@ def write_card(
     spacing = (
         "the scan's own" if preparation.spacing_mm is None else " x ".join(f"{mm:g}" for mm in preparation.spacing_mm)
     )
+    cut = f"{preparation.plane} slices of {spacing} mm"
+    if config.data.pictures:
+        resized = f", resized to {list(preparation.resize)}" if preparation.resize else ""
+        cut = f"pictures{resized}, in slices of {list(preparation.size)} pixels"
     row = progressed.history[-1] if progressed.history else {}
     scored = [
         f"- {name.replace('_', ' ')}: {value:.4g}"
@@ -40,7 +44,7 @@ def write_card(
 {RESEARCH_USE}
 
 ## What it does
-From {", ".join(config.data.sources)} to {", ".join(config.data.target)}, {preparation.plane} slices of {spacing} mm,
+From {", ".join(config.data.source_images)} to {", ".join(config.data.target_images)}, {cut},
 {config.generator.kind} with {config.generator.channels} channels, {config.generator.norm} norm.
 
 ## Trained on

@@ -69,7 +69,7 @@ def evaluate_run(
         raise ConfigError(run, "the run has no cases of this split", key="--split", found=split,
                           fix="name a split that has cases (test, validation or train)")  # fmt: skip
     if viewer:
-        require_viewer()
+        require_viewer(pictures=config.data.pictures)
     header = read_header(model_path(folder))
     said = {"sha256": header.sha256, "description_sha256": header.description_sha256, "split": split}
     unfinished = Unfinished.start(output, {**said, "precision": precision, "shard": shard_of}, overwrite=overwrite)
@@ -129,9 +129,9 @@ class _Work:
 
     def _hashes(self) -> dict[str, dict[str, str]]:
         """What the scans of the run held; masks may have become better since."""
-        channels = self.config.data.channels
+        images = self.config.data.images
         known = read_provenance(self.run)
-        return {case: {name: found[name] for name in channels if name in found} for case, found in known.items()}
+        return {case: {name: found[name] for name in images if name in found} for case, found in known.items()}
 
     def begin(self) -> Callable[[Case], list[CaseResult]]:
         translator = self.translator()

@@ -105,7 +105,8 @@ def config_with_places(folder: Path) -> Config:
     """
     config = read_config(folder)
     content = config.model_dump(mode="json")
-    content["data"] = {**read_places(folder), "store": None}
+    kept = {key: content["data"][key] for key in ("kind", "side_by_side", "bits")}
+    content["data"] = {**kept, **read_places(folder), "store": None}
     return config_from_mapping(content, folder=folder)
 
 

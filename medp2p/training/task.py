@@ -12,6 +12,7 @@ from torch import nn
 
 from medp2p.config import Config, load_config, missing_data, unusable_places
 from medp2p.data.cohort import Cohort, label_table, prepare_cohort
+from medp2p.data.picture_cases import with_seen_pictures
 from medp2p.data.slices import SliceLoader
 from medp2p.device import describe_device, resolve_precision
 from medp2p.errors import ConfigError
@@ -92,6 +93,7 @@ def train(
     engine = Engine(device, devices, nodes)
     alone = locked(folder) if engine.is_main else nullcontext(_nothing_to_lose)
     with alone as refuse_lost, engine.together():
+        loaded = with_seen_pictures(loaded)
         store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
         cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
         goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()
@@ -221,7 +223,7 @@ def _finish(
     log(f"finished: {progressed.epoch - 1} epochs, weights of epoch {progressed.best_epoch or progressed.epoch - 1}")
     for line in summary_lines(progressed.best_scores or {}, validation.unit_of):
         log(line)
-    run, sources = quote(str(folder)), config.data.sources
+    run, sources = quote(str(folder)), config.data.source_images
     given = "-i SCAN" if len(sources) == 1 else " ".join(f"-i {quote(f'{name}=SCAN')}" for name in sources)
     held_out = f"; medp2p evaluate --run {run} -o SCORES" if any(case.split == "test" for case in cohort.cases) else ""
     log(f"next: medp2p translate {run} {given} -o PREDICTED{held_out}")

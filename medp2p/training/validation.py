@@ -81,7 +81,7 @@ class HeldOut:
         """
         loaded = self._loaded(case)
         key = json.dumps(loaded.hashes, sort_keys=True)
-        targets = self.config.data.target
+        targets = self.config.data.target_images
         kept = [unfinished.get(self._name(case, target), key) for target in targets] if unfinished else [None]
         done = [result for result in kept if result is not None]
         if len(done) == len(targets):
@@ -95,8 +95,8 @@ class HeldOut:
     def pairs_of(self, case: Case, translator: Translator) -> list[tuple[str, Volume, Volume]]:
         """Name, predicted and reference of each target of a case."""
         loaded = self._loaded(case)
-        predicted = translator.translate_all({name: loaded.volumes[name] for name in self.config.data.sources})
-        return [(self._name(case, name), volume, loaded.volumes[name]) for name, volume in predicted.items()]
+        predicted = translator.translate_all({name: loaded.images[name] for name in self.config.data.source_images})
+        return [(self._name(case, name), volume, loaded.images[name]) for name, volume in predicted.items()]
 
     def _loaded(self, case: Case) -> LoadedCase:
         names, groups = label_table(self.config)
@@ -116,26 +116,26 @@ class HeldOut:
         return loaded
 
     def _results(self, loaded: LoadedCase, translator: Translator, progress: Progressing) -> Iterator[CaseResult]:
-        sources = {name: loaded.volumes[name] for name in self.config.data.sources}
+        sources = {name: loaded.images[name] for name in self.config.data.source_images}
         predicted = translator.translate_all(sources, progress=progress)
-        for target in self.config.data.target:
+        for target in self.config.data.target_images:
             try:
                 prepared = self._prepared(loaded, target, predicted[target])
             except Medp2pError as error:  # a case whose checks were waived may be one that no protocol takes
                 logger.warning("%s is not scored: %s", loaded.case.id, error)
                 continue
             facts = {f"{name}_sha256": sha for name, sha in loaded.hashes.items()}
-            pictures = pictures_of(prepared, sources[self.config.data.sources[0]])
+            pictures = pictures_of(prepared, next(iter(sources.values())))
             yield CaseResult(prepared.scores(facts=facts), pictures)
 
     def _name(self, case: Case, target: str) -> str:
-        return f"{case.id}.{target}" if len(self.config.data.target) > 1 else case.id
+        return f"{case.id}.{target}" if len(self.config.data.target_images) > 1 else case.id
 
     def _prepared(self, loaded: LoadedCase, target: str, predicted: Volume) -> PreparedCase:
         known = loaded.regions.region_names if loaded.regions else ()
         return prepare_case(
             predicted,
-            loaded.volumes[target],
+            loaded.images[target],
             loaded.regions,
             body=loaded.body,
             weighted=[name for name in weighted_regions(self.config) if name in known],
@@ -157,7 +157,9 @@ def weighted_regions(config: Config) -> tuple[str, ...]:
 def protocol_of(config: Config, target: str) -> str:
     """The protocol that a target is scored by."""
     named = config.evaluation.protocol
-    return named if named != "auto" else "synthrad2025" if config.intensity[target].hu else "mr"
+    if named != "auto":
+        return named
+    return "picture" if config.data.pictures else "synthrad2025" if config.intensity[target].hu else "mr"
 
 
 class Validation:

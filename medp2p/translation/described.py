@@ -33,9 +33,12 @@ def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], preci
         ),
         sources=data.sources,
         targets=data.target,
-        files={name: f"{name}.*" if listed else data.file_of(name) for name in data.channels},
+        files={name: f"{name}.*" if listed else data.file_of(name) for name in data.images},
         preparation=Preparation(
-            plane=preparation.plane, spacing_mm=preparation.spacing_mm, context_slices=preparation.context_slices
+            plane=preparation.plane,
+            spacing_mm=preparation.spacing_mm,
+            context_slices=preparation.context_slices,
+            resize=preparation.size if preparation.resize else None,
         ),
         intensity={
             name: ChannelMap(kind=entry.kind, low=entry.low, high=entry.high, hu=entry.hu, limits=undone.get(name))
@@ -43,4 +46,5 @@ def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], preci
         },
         precision=precision,
         habit=generator.habit,
+        bits=dict(data.bits),
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from medp2p.errors import ModelError, Where
+from medp2p.picture import pictures_of
 
 SCHEMA_VERSION = 1
 """Rises when an older medp2p could misread a newer model file."""
@@ -15,6 +16,7 @@ SCHEMA_VERSION = 1
 Channel = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 _INT16 = (-32768, 32767)
 Spacing = Annotated[float, Field(ge=0.01, le=100)]
+PictureSize = Annotated[int, Field(ge=8, le=4096)]
 
 
 class _Part(BaseModel):
@@ -36,6 +38,7 @@ class Preparation(_Part):
     plane: Literal["axial", "coronal", "sagittal"]
     spacing_mm: tuple[Spacing, Spacing] | None
     context_slices: int = Field(ge=0, le=16)
+    resize: tuple[PictureSize, PictureSize] | None = None
 
 
 class ChannelMap(_Part):
@@ -67,6 +70,8 @@ class Description(_Part):
         sources: Input channels, in their order.
         targets: Output channels, in their order.
         files: The name that each channel had in a case folder of the training cohort, `{case}` for the case id.
+        bits: Depth of each picture, 8 or 16, where it translates pictures: then `photo.red`, `photo.green` and
+            `photo.blue` are the channels of `photo`. Empty for scans.
         preparation: Plane, spacing and neighbours.
         intensity: The map of every channel.
         precision: In which the model was validated, and translates unless told otherwise.
@@ -81,13 +86,14 @@ class Description(_Part):
     intensity: dict[Channel, ChannelMap]
     precision: Literal["fp32", "bf16"]
     habit: Literal["evaluation", "training"] = "evaluation"
+    bits: dict[Channel, Literal[8, 16]] = {}
 
     @model_validator(mode="after")
     def _every_channel_has_a_map(self) -> Self:
         channels = (*self.sources, *self.targets)
         if len(set(channels)) < len(channels):
             raise ValueError("a channel stands twice")
-        if not set(self.sources) <= set(self.files):
+        if not set(self.source_images) <= set(self.files):
             raise ValueError("a source without a file name")
         if any(_leads_out(file) for file in self.files.values()):
             raise ValueError("a file name that leads out of a case folder")
@@ -99,7 +105,27 @@ class Description(_Part):
         ]
         if undone:
             raise ValueError(f"no limits to undo the map of {', '.join(undone)}")
+        if self.bits and set(self.bits) != {*self.source_images, *self.target_images}:
+            raise ValueError(f"depths of other pictures than those of the channels: {', '.join(self.bits)}")
         return self
+
+    @property
+    def pictures(self) -> bool:
+        """Whether it translates pictures."""
+        return bool(self.bits)
+
+    @property
+    def source_images(self) -> dict[str, tuple[str, ...]]:
+        """The channels of each image that it translates: one of a scan, one or three of a picture."""
+        return self._images(self.sources)
+
+    @property
+    def target_images(self) -> dict[str, tuple[str, ...]]:
+        """The channels of each image that it makes."""
+        return self._images(self.targets)
+
+    def _images(self, channels: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        return pictures_of(channels) if self.bits else {name: (name,) for name in channels}
 
     @property
     def in_channels(self) -> int:
@@ -108,7 +134,10 @@ class Description(_Part):
 
     def to_text(self) -> str:
         """The JSON text that is stored and hashed."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, allow_nan=False)
+        content = self.model_dump(mode="json")
+        if not self.bits:  # a model of scans says nothing of pictures
+            del content["bits"], content["preparation"]["resize"]
+        return json.dumps(content, sort_keys=True, allow_nan=False)
 
     @classmethod
     def from_text(cls, text: str, path: Where) -> "Description":

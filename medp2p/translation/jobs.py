@@ -7,14 +7,14 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, OutputExistsError, fault
-from medp2p.io import IMAGE_EXTENSIONS, image_stem, list_images
+from medp2p.io import IMAGE_EXTENSIONS, PICTURE_OUTPUTS, image_stem, list_images
 from medp2p.translation.description import Description
 
 logger = logging.getLogger(__name__)
 
 PathLike_ = str | PathLike[str]
-OUTPUT_EXTENSIONS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr")
-_DEFAULT_EXTENSION = ".nii.gz"
+OUTPUT_EXTENSIONS = IMAGE_EXTENSIONS
+_DEFAULT_EXTENSION = OUTPUT_EXTENSIONS[0]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def find_jobs(
     path = Path(given)
     if not path.exists():
         raise FileError(given, "no such file or folder", fix="check the path of -i")
+    if description.pictures and path.is_dir():
+        return _pictures(path, target, description)
     if not path.is_dir():
         only = _only_source(given, description)
         return Jobs((Job(path.name, {only: path}, _file_outputs(target, description)),))
@@ -81,51 +83,89 @@ def find_jobs(
 
 
 def _named(given: Mapping[str, PathLike_], target: Path, description: Description) -> Job:
-    if set(given) != set(description.sources):
+    if set(given) != set(description.source_images):
         raise ConfigError(
             None,
             "the channels are not those of the model",
             key="-i",
             found=", ".join(given),
-            expected=", ".join(description.sources),
+            expected=", ".join(description.source_images),
             fix="give every one as -i NAME=FILE",
         )
     for name, path in given.items():
         if not Path(path).exists():
             raise FileError(path, f"no such file for channel {name}", fix="check the path")
-    sources = {name: Path(given[name]) for name in description.sources}
-    return Job(sources[description.sources[0]].name, sources, _file_outputs(target, description, folder_allowed=True))
+    sources = {name: Path(given[name]) for name in description.source_images}
+    return Job(next(iter(sources.values())).name, sources, _file_outputs(target, description, folder_allowed=True))
 
 
 def _only_source(given: PathLike_, description: Description) -> str:
-    if len(description.sources) > 1:
-        names = " ".join(f"-i {name}=FILE" for name in description.sources)
+    names = tuple(description.source_images)
+    if len(names) > 1:
+        typed = " ".join(f"-i {name}=FILE" for name in names)
         raise ConfigError(
             given,
             "one file for a model with several sources",
             key="-i",
-            expected=", ".join(description.sources),
-            fix=f"write {names}, or give a folder that holds them as in training",
+            expected=", ".join(names),
+            fix=f"write {typed}, or give a folder that holds them as in training",
         )
-    return description.sources[0]
+    return names[0]
 
 
 def _file_outputs(target: Path, description: Description, *, folder_allowed: bool = False) -> dict[str, Path]:
     """Where the targets of one scan go: one to the file itself, several (or by wish) to files in a folder."""
-    is_image = target.name.lower().endswith(OUTPUT_EXTENSIONS)
-    if is_image and len(description.targets) == 1:
-        return {description.targets[0]: target}
-    if is_image or not (folder_allowed or len(description.targets) > 1):
+    names, known = tuple(description.target_images), _extensions(description)
+    is_image = target.name.lower().endswith(known)
+    if is_image and len(names) == 1:
+        return {names[0]: target}
+    if is_image or not (folder_allowed or len(names) > 1):
         raise ConfigError(
             target,
             "this is no image file that can be written"
             if not is_image
             else "one file for a model with several targets",
             key="-o",
-            expected=", ".join(OUTPUT_EXTENSIONS) if not is_image else f"a folder for {', '.join(description.targets)}",
+            expected=", ".join(known) if not is_image else f"a folder for {', '.join(names)}",
             fix="write a name with one of these extensions" if not is_image else "name a folder",
         )
-    return {name: target / f"{name}{_DEFAULT_EXTENSION}" for name in description.targets}
+    return {name: target / f"{name}{known[0]}" for name in names}
+
+
+def _extensions(description: Description) -> tuple[str, ...]:
+    """The extensions that results can have, the one that they have by default first."""
+    return PICTURE_OUTPUTS if description.pictures else OUTPUT_EXTENSIONS
+
+
+def _pictures(path: Path, target: Path, description: Description) -> Jobs:
+    """The pictures of a folder, or, of several sources, those of equal names in its sub-folders."""
+    names = tuple(description.source_images)
+    inside = {name: path / description.files[name] for name in names}
+    if not all(folder.is_dir() for folder in inside.values()):
+        _only_source(path, description)
+        inside = {names[0]: path}
+    listed: dict[str, dict[str, Path]] = {}
+    faults: list[Fault] = []
+    for name, folder in inside.items():
+        listed[name], wrong = list_images(folder, pictures=True)
+        faults += wrong
+    jobs = []
+    for stem in sorted({stem for found in listed.values() for stem in found}):
+        sources = {name: listed[name][stem] for name in inside if stem in listed[name]}
+        first = next(iter(sources.values()))
+        if len(sources) < len(inside):
+            missing = ", ".join(str(inside[name] / stem) + ".*" for name in inside if name not in sources)
+            cause = "the partner of this picture is missing"
+            faults.append(fault(first, cause, expected=missing, fix="put it there, or take this one away"))
+            continue
+        end = first.suffix if first.suffix.lower() in PICTURE_OUTPUTS else PICTURE_OUTPUTS[0]
+        made = tuple(description.target_images)
+        outputs = {t: (target / t if len(made) > 1 else target) / f"{stem}{end}" for t in made}
+        jobs.append(Job(first.name, sources, outputs))
+    if not jobs and not faults:
+        raise FileError(path, "no picture to translate in this folder",
+                        expected="PNG, TIFF, JPEG or radiographs in DICOM", fix="give another folder")  # fmt: skip
+    return Jobs(tuple(jobs), tuple(faults), many=True)
 
 
 def _case_files(folder: Path, description: Description) -> dict[str, Path]:

@@ -56,7 +56,8 @@ def translate_job(
         _refuse_early(job, output, overwrite=overwrite, make_folder=make_folder or len(job.outputs) > 1)
     try:
         sources = {name: read_volume(path, series=series) for name, path in job.sources.items()}
-        refuse_other_grids(sources, job.sources)
+        if not translator.description.pictures:  # of which one may be grey and another one in colour
+            refuse_other_grids(sources, job.sources)
         say = partial(_say, translator, {name: volume.content_sha256() for name, volume in sources.items()})
         old = [] if overwrite else _finished(job, say)
         missing = {name: path for name, path in job.outputs.items() if path not in old}

@@ -60,7 +60,7 @@ def statement(
         "synthetic": True,
         "note": RESEARCH_USE,
         "target": target,
-        "unit": "HU" if description.intensity[target].hu else "arbitrary",
+        "unit": unit_of(description, target),
         "sha256": sha256,
         "description_sha256": description_sha256,
         "input_sha256": dict(inputs),
@@ -69,6 +69,13 @@ def statement(
         "device": device,
         "versions": versions(),
     }
+
+
+def unit_of(description: Description, target: str) -> str:
+    """Of the values of a predicted scan or picture."""
+    if description.pictures:
+        return f"grey levels of {description.bits[target]} bits"
+    return "HU" if description.intensity[target].hu else "arbitrary"
 
 
 def read_statement(path: Path) -> dict[str, Any] | None:

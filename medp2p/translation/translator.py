@@ -20,6 +20,7 @@ from medp2p.device import Precision, resolve_device, resolve_precision
 from medp2p.errors import GeometryError, ModelError
 from medp2p.networks import build_generator, set_reference_habit
 from medp2p.networks.limits import size_multiple, smallest_size
+from medp2p.picture import PictureForm, bits_of, in_channels, is_picture, of_channels
 from medp2p.translation.description import ChannelMap, Description
 from medp2p.translation.memory import available_bytes, needed_bytes
 from medp2p.translation.model_file import model_path, read_header, read_weights
@@ -31,6 +32,7 @@ from medp2p.volume import Array, Volume
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
+_DEPTHS: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16}
 _PLANES_AT_ONCE = {"cpu": 8, "cuda": 32, "mps": 16}
 """Slices of 256 x 256 pixels in a batch: more are no faster, and take memory."""
 
@@ -127,7 +129,8 @@ class Translator:
             progress: Called with slices done, slices in all and what is being done.
 
         Returns:
-            `int16` HU within the window of a target in HU; else `float32`.
+            `int16` HU within the window of a target in HU; a picture in the depth that the model learnt; else
+            `float32`.
 
         Raises:
             GeometryError: A channel is missing or unknown, or lies on another grid.
@@ -143,7 +146,7 @@ class Translator:
     def translate_all(
         self, scan: Volume | Mapping[str, Volume], *, progress: Progress | None = None
     ) -> dict[str, Volume]:
-        """As a call, for models with any number of targets: every predicted scan by its channel's name."""
+        """As a call, for models with any number of targets: every predicted scan, or picture, by its name."""
         sources = self._checked(scan)
         first = next(iter(sources.values()))
         arrays = {name: volume.to_ras() for name, volume in sources.items()}
@@ -161,10 +164,12 @@ class Translator:
                 )
             if progress:
                 progress(stop, grid.count, "translating")
-        return {name: first.from_ras(array) for name, array in predicted.items()}
+        made_volumes = {name: first.from_ras(array) for name, array in predicted.items()}
+        return of_channels(made_volumes) if self.description.pictures else made_volumes
 
     def _checked(self, scan: Volume | Mapping[str, Volume]) -> dict[str, Volume]:
-        names = self.description.sources
+        """Every source channel by its name, all on one grid."""
+        names = tuple(self.description.source_images)
         given = {names[0]: scan} if isinstance(scan, Volume) else dict(scan) if isinstance(scan, Mapping) else {}
         if set(given) != set(names):
             raise GeometryError(
@@ -174,9 +179,26 @@ class Translator:
                 expected=", ".join(names),
                 fix="give every source by its name",
             )
+        if self.description.pictures:
+            return self._in_channels(given)
+        if any(map(is_picture, given.values())):
+            raise GeometryError(None, "a picture for a model of scans", expected="a scan that says where it lies",
+                                fix="give a scan, or take a model of pictures")  # fmt: skip
         scans = {name: given[name] for name in names}
         refuse_other_grids(scans)
         return scans
+
+    def _in_channels(self, given: Mapping[str, Volume]) -> dict[str, Volume]:
+        """The channels of pictures that are what the model learnt from."""
+        for name, channels in self.description.source_images.items():
+            wanted, volume = PictureForm(len(channels), self.description.bits[name]), given[name]
+            found = PictureForm(volume.shape[2], bits_of(volume)) if is_picture(volume) else repr(volume)
+            if found != wanted:
+                raise GeometryError(None, f"{name} is another kind of picture than the model learnt from", found=found,
+                                    expected=wanted, fix="convert it, or take a model of such pictures")  # fmt: skip
+        apart = in_channels(given)
+        refuse_other_grids(apart)
+        return {name: apart[name] for name in self.description.sources}
 
     def _limits(self, name: str, array: Array) -> Limits:
         limits = self._maps[name].fit(array)
@@ -188,9 +210,12 @@ class Translator:
 
     def _grid(self, scan: Volume) -> PlaneGrid:
         preparation = self.description.preparation
-        return PlaneGrid.of(scan, preparation.plane, preparation.spacing_mm)
+        return PlaneGrid.of(scan, preparation.plane, preparation.spacing_mm, size=preparation.resize)
 
-    def _type(self, target: str) -> type[np.int16] | type[np.float32]:
+    def _type(self, target: str) -> type[np.generic]:
+        if self.description.pictures:
+            image = next(name for name, given in self.description.target_images.items() if target in given)
+            return _DEPTHS[self.description.bits[image]]
         return np.int16 if self._maps[target].hu else np.float32
 
     def _slices_at_once(self, grid: PlaneGrid) -> int:
@@ -261,14 +286,17 @@ class Translator:
     def _finished(self, target: str, made: NDArray[np.float32], grid: PlaneGrid) -> Array:
         """Slices in [-1, 1] as values of the target, in RAS order on the scan's own in-plane grid."""
         entry, stored = self._maps[target], self.description.intensity[target].limits
-        limits = Limits(*stored) if stored else Limits(entry.low, entry.high)
+        limits, kind = Limits(*stored) if stored else Limits(entry.low, entry.high), np.dtype(self._type(target))
+        low, high = limits.low, limits.high
+        if self.description.pictures:
+            low, high = max(low, 0.0), min(high, float(np.iinfo(kind).max))
 
         def undone(plane: Array) -> Array:
             values = entry.inverse(plane, limits)
             # rounded inward where the window has no whole ends, so that no value leaves it
-            return np.clip(np.rint(values), np.ceil(entry.low), np.floor(entry.high)) if entry.hu else values
+            return np.clip(np.rint(values), np.ceil(low), np.floor(high)) if kind.kind in "iu" else values
 
-        return from_planes(made, grid, mapping=undone, dtype=self._type(target))
+        return from_planes(made, grid, mapping=undone, dtype=kind)
 
 
 def _part(grid: PlaneGrid, start: int, stop: int) -> PlaneGrid:

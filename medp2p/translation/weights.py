@@ -6,10 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medp2p.config import Config, config_from_mapping, to_yaml
-from medp2p.errors import ConfigError, FileError, OutputExistsError
+from medp2p.config import Config, config_from_mapping, to_yaml, with_forms
+from medp2p.errors import ConfigError, FileError, ModelError, OutputExistsError
 from medp2p.io.atomic import atomic_file, refuse_existing, write_json, write_text
 from medp2p.io.machine import file_error
+from medp2p.picture import PictureForm
 from medp2p.translation.described import describe
 from medp2p.translation.model_file import MODEL_FILE, ModelHeader, model_path, read_header, read_weights, write_model
 from medp2p.translation.outputs import versions
@@ -50,7 +51,7 @@ def import_weights(
 
     folder = Path(run)
     _refuse(folder, overwrite=overwrite)
-    config = config_from_mapping({}, set, places=False)
+    config = _with_channels_of(weights, config_from_mapping({}, set, places=False))
     description = describe(config, limits={}, precision="fp32")
     generator = description.generator
     network = build_generator(
@@ -71,6 +72,31 @@ def import_weights(
     return folder
 
 
+def _with_channels_of(weights: PathLike_, config: Config) -> Config:
+    """A configuration of pictures with the channels that the weights have: all 1, or all 3 on each side.
+
+    Raises:
+        ModelError: The weights are of another number of channels.
+    """
+    if not config.data.pictures:
+        return config
+    from medp2p.networks import channels_of_reference
+
+    data, channels = config.data, channels_of_reference(weights)
+    forms: dict[str, PictureForm] = {}
+    for key, images, found in zip(
+        ("data.sources", "data.target"), (data.source_images, data.target_images), channels, strict=True
+    ):
+        each = next((n for n in (1, 3) if n * len(images) == found), None)
+        named = sum(len(data.images[name]) for name in images)
+        if each is None and named != found:
+            raise ModelError(weights, "the weights do not have so many channels", key=key, found=found,
+                             expected=f"1 or 3 for each of {', '.join(images)}",
+                             fix="name every picture; colours apart are NAME.red, NAME.green, NAME.blue")  # fmt: skip
+        forms |= {name: PictureForm(each or len(data.images[name]), data.bits.get(name, 8)) for name in images}
+    return with_forms(config, forms)
+
+
 def _refuse(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise FileError(folder, "a run folder cannot be made: a file has its name", fix="choose another -o")
@@ -88,7 +114,7 @@ def _write_papers(folder: Path, config: Config, sha256: str) -> None:
     write_json(folder / "provenance.json", {"imported": True, "sha256": sha256, "versions": versions()})
     card = (
         "# Model card\n\nImported weights of the reference pix2pix repository. Research use only.\n\n"
-        f"- from {', '.join(config.data.sources)} to {', '.join(config.data.target)}\n"
+        f"- from {', '.join(config.data.source_images)} to {', '.join(config.data.target_images)}\n"
         "- trained on: unknown to medp2p\n- scored: never by medp2p; run `medp2p evaluate` before relying on it\n"
     )
     write_text(folder / "model_card.md", card)

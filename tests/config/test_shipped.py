@@ -12,7 +12,7 @@ from medp2p.config import Config, config_from_mapping, json_schema, load_config,
 from medp2p.config.shipped import shipped_folder
 from medp2p.errors import ConfigError
 
-NAMES = ("demo", "mr2ct", "synthrad2023", "synthrad2025", "t2flair")
+NAMES = ("demo", "facades", "mr2ct", "radiograph", "synthrad2023", "synthrad2025", "t2flair")
 SCHEMA = shipped_folder() / "medp2p.schema.json"
 
 

@@ -20,7 +20,7 @@ def found(mr=None, ct=None, *, allow=(), body=None, config=CONFIG, affine=AFFINE
     }
     case = Case("S01", "S01", "train", {name: f"{name}.nii.gz" for name in volumes}, allow=frozenset(allow))
     hashes = {name: volume.content_sha256() for name, volume in volumes.items()}
-    return check_case(LoadedCase(case, volumes, None, body, hashes), config)
+    return check_case(LoadedCase(case, volumes, volumes, None, body, hashes), config)
 
 
 def one_fault(*scans, **how):

@@ -12,6 +12,7 @@ from skimage.filters import threshold_otsu
 from medp2p.data.phantom import phantom_head, write_phantoms
 from medp2p.data.phantom_scanner import REGIONS
 from medp2p.errors import ConfigError, OutputExistsError
+from medp2p.io import read_regions, read_volume
 
 SMALL = (48, 54, 28)
 SEEDS = range(6)
@@ -132,7 +133,9 @@ def test_a_folder_that_holds_something_is_refused_and_overwriting_touches_nothin
     assert sorted(path.name for path in tmp_path.iterdir()) == ["head_001", "labels.yaml", "notes.txt"]
 
 
-@pytest.mark.parametrize("wrong", [{"cases": 0}, {"seed": -1}, {"kind": "hands"}])
+@pytest.mark.parametrize(
+    "wrong", [{"cases": 0}, {"seed": -1}, {"kind": "hands"}, {"kind": "pictures", "awkward": True}]
+)
 def test_numbers_out_of_range_and_unknown_kinds_are_refused(tmp_path: Path, wrong: dict) -> None:
     with pytest.raises(ConfigError):
         write_phantoms(tmp_path / "heads", **wrong)
@@ -143,3 +146,16 @@ def test_the_labels_are_those_of_the_shipped_configurations() -> None:
     for name in ("mr2ct", "demo"):
         text = (Path(__file__).parents[2] / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
         assert YAML(typ="safe", pure=True).load(text)["regions"]["names"] == REGIONS
+
+
+def test_facades_are_pairs_in_the_folders_of_the_reference_with_their_parts_as_labels(tmp_path: Path) -> None:
+    written = write_phantoms(tmp_path / "one", cases=5, kind="pictures")
+    assert [path.parent.name for path in written] == ["train", "test", "train", "train", "val"]
+    regions = read_regions(tmp_path / "one/train/regions/facade_001.png", tmp_path / "one/labels.yaml")
+    assert {"sky", "wall", "window", "door", "cornice"} <= set(regions.region_names)
+    both = read_volume(written[0])
+    assert both.shape == (512, 256, 3)
+    drawing, labels = both.voxels[256:], regions.labels[:, :, 0]
+    assert all(len(np.unique(drawing[labels == label], axis=0)) == 1 for label in np.unique(labels))
+    again = write_phantoms(tmp_path / "two", cases=1, kind="pictures")
+    assert again[0].read_bytes() == written[0].read_bytes()

@@ -32,7 +32,7 @@ def scans(seed=0, affine=None):
 
 
 def loaded(volumes, regions=None, body=None):
-    return LoadedCase(Case("S01", "S01", "train", {}), volumes, regions, body, {})
+    return LoadedCase(Case("S01", "S01", "train", {}), volumes, volumes, regions, body, {})
 
 
 def as_stored(planes):
@@ -50,6 +50,14 @@ def test_training_prepares_a_scan_bit_for_bit_as_translation_does(plane, spacing
         how = IntensityMap(**config.intensity[name].model_dump())
         expected = channel_planes(volumes[name].to_ras(), grid, how)
         assert np.array_equal(made.images[:, number], as_stored(expected))
+
+
+def test_a_cohort_of_windows_alone_is_prepared():
+    config = config_of("/scans", intensity={"mr": {"kind": "window", "low": 0, "high": 900}})
+    volumes = scans()
+    made = prepare(loaded(volumes), config)
+    assert made.limits["mr"].high == 900
+    assert made.images[:, 0].max() == STEPS
 
 
 def test_one_case_in_48_orders_is_prepared_bit_for_bit_the_same():

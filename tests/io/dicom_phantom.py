@@ -13,6 +13,7 @@ SECRETS = (
     "SERIAL-123", "Lives alone in Basel", "OTHER-ID-5", "PRIVATE-SECRET", "Baker Street 221b",
 )  # fmt: skip
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
+CR = "1.2.840.10008.5.1.4.1.1.1"
 Change = Callable[[Dataset, int], None]
 
 
@@ -95,3 +96,17 @@ def _slice(modality: str, pixels: np.ndarray) -> Dataset:
         stored = pixels.astype("<u2")
     one.add_new(0x7FE00010, "OW", stored.tobytes())
     return one
+
+
+def radiograph(path: Path, numbers: np.ndarray, *, sop_class: str = CR, stored: int = 12, **more: object) -> Path:
+    """A single radiograph; `more` are further elements by their keywords."""
+    one = Dataset()
+    one.SOPClassUID, one.SOPInstanceUID = sop_class, "2.25.77"
+    one.Rows, one.Columns = numbers.shape
+    one.BitsAllocated, one.BitsStored, one.HighBit = numbers.itemsize * 8, stored, stored - 1
+    one.SamplesPerPixel, one.PixelRepresentation, one.PhotometricInterpretation = 1, 0, "MONOCHROME2"
+    one.PixelData = numbers.tobytes()
+    for name, value in more.items():
+        setattr(one, name, value)
+    save(one, path)
+    return path

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 
 from medp2p.errors import FileError, Medp2pError, OutputExistsError
 from medp2p.io import list_images, read_regions, read_volume, write_volume
@@ -19,7 +18,7 @@ from medp2p.volume import Volume
 from tests.io import dicom_phantom
 
 Pixels = NDArray[Any]
-CR, CAPTURE = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
+CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def noise(shape: tuple[int, ...] = (5, 7), kind: str = "u1") -> Pixels:
@@ -38,19 +37,6 @@ def png(pixels: Pixels, colour_type: int, bits: int, size: tuple[int, int] | Non
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     )
-
-
-def radiograph(path: Path, numbers: Pixels, *, sop_class: str = CR, stored: int = 12, **more: Any) -> Path:
-    one = Dataset()
-    one.SOPClassUID, one.SOPInstanceUID = sop_class, "2.25.77"
-    one.Rows, one.Columns = numbers.shape
-    one.BitsAllocated, one.BitsStored, one.HighBit = numbers.itemsize * 8, stored, stored - 1
-    one.SamplesPerPixel, one.PixelRepresentation, one.PhotometricInterpretation = 1, 0, "MONOCHROME2"
-    one.PixelData = numbers.tobytes()
-    for name, value in more.items():
-        setattr(one, name, value)
-    dicom_phantom.save(one, path)
-    return path
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2"])
@@ -121,9 +107,11 @@ def test_white_is_zero_is_turned_round_in_both_depths(tmp_path: Path) -> None:
 
 def test_a_radiograph_is_read_as_stored_with_bone_bright(tmp_path: Path) -> None:
     numbers = (noise((6, 4), "u2") >> 4).astype("<u2")
-    dark = read_volume(radiograph(tmp_path / "a.dcm", numbers))
+    dark = read_volume(dicom_phantom.radiograph(tmp_path / "a.dcm", numbers))
     np.testing.assert_array_equal(pixels_of(dark), numbers)
-    inverted = radiograph(tmp_path / "b.dcm", numbers, PhotometricInterpretation="MONOCHROME1", sop_class=CAPTURE)
+    inverted = dicom_phantom.radiograph(
+        tmp_path / "b.dcm", numbers, PhotometricInterpretation="MONOCHROME1", sop_class=CAPTURE
+    )
     np.testing.assert_array_equal(pixels_of(read_volume(inverted)), 4095 - numbers)
 
 
@@ -134,7 +122,7 @@ def test_a_radiograph_is_read_as_stored_with_bone_bright(tmp_path: Path) -> None
     ({"Rows": 60}, "not as many"),
 ])  # fmt: skip
 def test_a_radiograph_that_is_no_picture_is_refused(tmp_path: Path, more: dict[str, Any], cause: str) -> None:
-    path = radiograph(tmp_path / "a.dcm", noise((6, 4), "u2"), stored=16, **more)
+    path = dicom_phantom.radiograph(tmp_path / "a.dcm", noise((6, 4), "u2"), stored=16, **more)
     with pytest.raises(FileError, match=cause):
         read_volume(path)
 
