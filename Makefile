@@ -8,7 +8,7 @@ WORKERS ?= 2
 EXTRAS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench docs clean
+.PHONY: help install demo test check fuzz sweep audit format bench docs clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,17 @@ check: $(STAMP)  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+fuzz: $(STAMP)  ## 10,000 damaged files: scans, configurations, tables, models; minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz
+
+sweep: $(STAMP)  ## kills, signals and full disks at each change of a run and of a translated folder; an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.sweep
+
+audit: $(STAMP)  ## known vulnerabilities of what is installed; asks the network
+	$(BIN)/python -m pip install --quiet --group audit
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//' > $(VENV)/installed.txt
+	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip -r $(VENV)/installed.txt
 
 format: $(STAMP)  ## put the code into shape
 	$(BIN)/ruff format .

@@ -12,6 +12,7 @@ BENCHMARKS = {
     "step": "Training step",
     "network": "The network of a translation",
     "whole_process": "A translation from file to file",
+    "reading": "Reading and checking",
     "slice_source": "Slices and preparation",
     "picture_source": "Pictures",
     "evaluation": "Evaluation",

@@ -153,6 +153,8 @@ def _check_directions(frames: list[Frame]) -> None:
         (lambda frame: tuple(np.round(frame.spacing, 4)), "another pixel size"),
         (lambda frame: frame.rescale is None, "no rescale, where others have one, or the reverse"),
         (lambda frame: frame.file.modality, "another modality"),
+        (lambda frame: frame.file.layout.signed, "another sign of its numbers"),
+        (lambda frame: frame.file.layout.high_bit - frame.file.layout.stored, "another place of its bits"),
     ):
         kinds = Counter(what(frame) for frame in frames)
         if len(kinds) > 1 and not _close(list(kinds)):
@@ -206,8 +208,14 @@ def _files(path: PathLike) -> list[Path]:
     try:
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         names = [entry.name for entry in entries if entry.is_file() and not passed_over(entry.name)]
+        broken = [entry.name for entry in entries if entry.is_symlink() and not os.path.exists(entry.path)]  # noqa: PTH110
     except OSError as error:
         raise file_error(path, error) from None
+    if broken:
+        raise FileError(
+            Path(path) / broken[0], "a link to a file that is not there: the series may lack this slice",
+            found=f"{len(broken)} such links", fix="bring the files to where the links lead",
+        )  # fmt: skip
     return [Path(path) / name for name in names if name.upper() != "DICOMDIR"]
 
 

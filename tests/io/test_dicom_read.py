@@ -322,6 +322,8 @@ REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
     "bits": ({"change": set_(BitsStored=20)}, FILE, "nothing sensible"),
     "no_rows": ({"change": set_(Rows=0)}, FILE, "nothing sensible"),
     "frames": ({"change": set_(NumberOfFrames=2)}, FILE, "not as many|several frames"),
+    "sign": ({"change": set_(PixelRepresentation=1)}, FILE, "another sign"),
+    "high_bit": ({"change": set_(HighBit=15)}, FILE, "another place of its bits"),
     "all_scouts": (
         {"change": set_(ImageType_all=["ORIGINAL", "PRIMARY", "LOCALIZER"])},
         FOLDER,
@@ -366,6 +368,13 @@ def test_a_file_named_dcm_that_is_none_is_refused(tmp_path: Path) -> None:
     (phantom.write(tmp_path / "s") / "IM9.dcm").write_bytes(b"text" * 100)
     with pytest.raises(FileError, match=r"IM9\.dcm: this is no DICOM file"):
         read_volume(tmp_path / "s")
+
+
+def test_a_slice_that_is_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    folder = phantom.write(tmp_path / "s", keep=lambda index: index < 4)
+    (folder / "IM9").symlink_to("../store/gone")
+    with pytest.raises(FileError, match=r"s/IM9: a link to a file that is not there.*may lack this slice"):
+        read_volume(folder)
 
 
 def test_a_folder_without_images_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Exact reading against nibabel's, and what checking a cohort costs beyond reading it.
+
+    python -m benchmarks.reading [--pairs 4] [--shape 256 256 160] [--repeats 3] [--clock wall] [--keep]
+
+One process, warm page cache, everything interleaved in one run.
+"""
+
+import tempfile
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from benchmarks.slice_source import configuration, seconds, write_pairs
+from benchmarks.tables import Table, parser_of, show
+from benchmarks.turns import Options, Spread
+from medp2p.data.cases import find_cases
+from medp2p.data.checks import check_case
+from medp2p.data.loading import load_case
+from medp2p.io import read_volume
+
+
+def reading(scan: Path, options: Options) -> Table:
+    """Seconds for the voxels of one compressed scan, as nibabel reads them and to the last byte of the file."""
+
+    def theirs() -> object:
+        return np.asanyarray(nib.load(scan).dataobj)
+
+    turns = [
+        (seconds(lambda: read_volume(scan), options.clock), seconds(theirs, options.clock))
+        for _ in range(options.repeats + 1)
+    ][1:]
+    ours, nibabel = (Spread(list(column)) for column in zip(*turns, strict=True))
+    rows = [["nibabel", str(nibabel), "1"], ["medp2p", str(ours), str(nibabel / ours)]]
+    note = f"{options.in_words()}. nibabel stops before the checksum; medp2p compares it, and looks at every voxel."
+    return Table("Reading one .nii.gz", ["", "s", "× nibabel"], rows, note)
+
+
+def checking(folder: Path, options: Options) -> Table:
+    """Seconds for 100 pairs of scans: reading them, and everything that is looked at once they are read."""
+    config = configuration(folder, mask=False)
+    cases = find_cases(config)
+
+    def checked() -> float:
+        loaded = [load_case(case, config) for case in cases]
+        return seconds(lambda: [check_case(each, config) for each in loaded], options.clock)
+
+    turns = [
+        (seconds(lambda: [load_case(case, config) for case in cases], options.clock), checked())
+        for _ in range(options.repeats + 1)
+    ][1:]
+    read, beyond = (Spread([100 / len(cases) * value for value in column]) for column in zip(*turns, strict=True))
+    rows = [["reading, hashes included", str(read)], ["checks beyond it", str(beyond)]]
+    note = f"{options.in_words()}, from {len(cases)} pairs."
+    return Table("Checking 100 pairs of scans", ["", "s"], rows, note)
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--shape", type=int, nargs=3, default=(256, 256, 160))
+    Options.add(parser)
+    given = parser.parse_args()
+    options = Options.of(given)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_pairs(folder, given.pairs, tuple(given.shape))
+        tables = [reading(folder / "S0" / "ct.nii.gz", options), checking(folder, options)]
+    show("reading", tables, keep=given.keep)
+
+
+if __name__ == "__main__":
+    main()
