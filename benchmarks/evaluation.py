@@ -8,6 +8,7 @@ largest differences of the scores are given too. It needs about 6 GB of memory a
 """
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -97,6 +98,16 @@ def largest_differences(folder, theirs):
     return np.abs(ours - np.array(theirs)).max(axis=0)
 
 
+def write_pairs(folder):
+    """A pair of full size and a small one, as files."""
+    import nibabel as nib
+
+    for name, shape in (("big", SHAPE), ("small", SMALL)):
+        (Path(folder) / name).mkdir()
+        for key, voxels in make_pair(shape).items():
+            nib.save(nib.Nifti1Image(np.asfortranarray(voxels), AFFINE), f"{folder}/{name}/{key}.nii.gz")
+
+
 def measured(code, *words, options):
     """Seconds by the clock, and MB at most, of a whole Python process; and what it printed."""
     start = time.perf_counter()
@@ -114,13 +125,10 @@ def main():
     Options.add(parser)
     given = parser.parse_args()
     options = Options.of(given)
-    import nibabel as nib
-
     with tempfile.TemporaryDirectory() as folder:
-        for name, shape in (("big", SHAPE), ("small", SMALL)):
-            (Path(folder) / name).mkdir()
-            for key, voxels in make_pair(shape).items():
-                nib.save(nib.Nifti1Image(np.asfortranarray(voxels), AFFINE), f"{folder}/{name}/{key}.nii.gz")
+        writing = multiprocessing.get_context("spawn").Process(target=write_pairs, args=(folder,))
+        writing.start()  # in a process of its own, since those that this one starts inherit its largest memory
+        writing.join()
         big, small = f"{folder}/big", f"{folder}/small"
         arms = {"scikit-image, one map": (PEER, big)}
         for kind in ("plain", "fast"):
