@@ -246,7 +246,7 @@ def test_the_spool_is_private_and_held_by_one_node(model, tmp_path) -> None:
 
 
 def test_a_model_of_several_sources_and_a_port_in_use_are_refused(model, tmp_path) -> None:
-    several = description(sources=("t1", "t2"), files={}, intensity={"t1": MR, "t2": MR, "ct": CT})
+    several = description(sources=("t1", "t2"), intensity={"t1": MR, "t2": MR, "ct": CT})
     with pytest.raises(ModelError, match="single series"):
         serve(save(_made(tmp_path / "two"), several), port=0, send="A@127.0.0.1:4242", device="cpu")
     with archive() as taker, pytest.raises(ConfigError, match="cannot listen"):

@@ -17,12 +17,13 @@ def description(**changed: object) -> Description:
         "generator": Architecture(kind="resnet_6", channels=4, norm="instance", dropout=False),
         "sources": ("mr",),
         "targets": ("ct",),
-        "files": {"mr": "mr.nii.gz", "ct": "ct.nii.gz"},
         "preparation": Preparation(plane="axial", spacing_mm=(2.0, 2.0), context_slices=0),
         "intensity": {"mr": MR, "ct": CT},
         "precision": "fp32",
     }
-    return Description(**(parts | changed))
+    parts |= changed
+    names = {name: f"{name}.nii.gz" for name in (*parts["sources"], *parts["targets"])}
+    return Description(**({"files": names} | parts))
 
 
 def save(folder: Path, said: Description) -> Path:
