@@ -32,12 +32,14 @@ class ExactReader:
         path: The file, as the user typed it.
         size: Bytes of the file on disk.
         packed: Whether the stream is unpacked from gzip.
+        claimed: Bytes that its header says it holds, as far as `expect` was asked.
     """
 
     def __init__(self, path: str | os.PathLike[str], raw: FileIO, size: int, *, packed: bool) -> None:
         self.path = path
         self.size = size
         self.packed = packed
+        self.claimed: int | None = None
         self._raw = raw
         self._stream: Readable = unpacking(raw) if packed else raw
         self._read = 0
@@ -101,7 +103,7 @@ class ExactReader:
         Raises:
             FileError: The file is too small for it, or so much smaller that it must be a bomb.
         """
-        wanted = self._read + count
+        self.claimed = wanted = self._read + count
         if not self.packed and wanted > self.size:
             raise self._cut(what, self.size, wanted)
         if self.packed:
@@ -179,18 +181,20 @@ def reading(path: str | os.PathLike[str], *, packed: bool = False) -> Iterator[E
         FileError: The file cannot be read, is empty, is no gzip file though it should be (or the reverse), or changed
             while it was read.
     """
+    reader: ExactReader | None = None
     try:
         with open_regular(path) as raw:
             before = os.fstat(raw.fileno())
             _check_magic(path, raw, packed=packed)
-            yield ExactReader(path, raw, before.st_size, packed=packed)
+            reader = ExactReader(path, raw, before.st_size, packed=packed)
+            yield reader
             after = os.fstat(raw.fileno())
     except Medp2pError:
         raise
     except OSError as error:
         raise file_error(path, error) from None
     except MemoryError:
-        raise memory_error(path) from None
+        raise memory_error(path, reader.claimed if reader is not None else None) from None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FileError(path, "the file changed while it was read", fix="wait until it is written, then try again")
 
