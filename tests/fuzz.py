@@ -15,20 +15,24 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import torch
+from PIL import Image
 
 import medp2p
 from medp2p.config import shipped
 from medp2p.errors import Medp2pError
 from medp2p.io import read_label_table, read_volume
 from medp2p.training.checkpoint import Progressed, load_checkpoint, save_checkpoint
+from tests.io import dicom_phantom
 from tests.translation.conftest import description, save
 
 LONGEST_S = 20
@@ -65,6 +69,17 @@ def _nrrd(encoding: str, pack: Callable[[bytes], bytes]) -> bytes:
     ).encode() + pack(np.arange(np.prod(SHAPE), dtype="<i2").tobytes())
 
 
+def _picture(kind: str) -> bytes:
+    grey = Image.fromarray((np.arange(30 * 40).reshape(30, 40) % 251).astype(np.uint8))
+    content = BytesIO()
+    grey.save(content, kind)
+    return content.getvalue()
+
+
+def _slice(folder: Path) -> bytes:
+    return (dicom_phantom.write(folder / "series", keep=lambda index: index == 2) / "IM0004").read_bytes()
+
+
 def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object]]]:
     """Sound files by the name that they are tried under, and what reads them."""
     model = save(folder, description()).read_bytes()
@@ -79,6 +94,10 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], object]]]:
         "f.nrrd": (_nrrd("raw", bytes), read_volume),
         "g.nrrd": (_nrrd("gzip", gzip.compress), read_volume),
         "h.nrrd": (_nrrd("bzip2", bz2.compress), read_volume),
+        "i.dcm": (_slice(folder), read_volume),
+        "j.png": (_picture("PNG"), read_volume),
+        "k.tif": (_picture("TIFF"), read_volume),
+        "l.jpg": (_picture("JPEG"), read_volume),
         "run.yaml": (shipped("mr2ct").encode(), medp2p.check),
         "labels.yaml": (b"1: brain\n2: bone\nlesion: [4, 5]\ngroups: {head: [brain, bone]}\n", read_label_table),
         "labels.json": (table, read_label_table),
@@ -140,6 +159,7 @@ def _in_a_process(numbers: range, folder: Path, done: Path) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + LARGEST_BYTES, used + LARGEST_BYTES))
+    warnings.simplefilter("error")
     sound = seeds(folder)
     with done.open("a") as log:
         for number in numbers:

@@ -1,5 +1,6 @@
 """Where the header of a NIfTI file says that the image lies; what contradicts itself there is refused."""
 
+import math
 import os
 from collections.abc import Iterator
 
@@ -95,7 +96,7 @@ def _sform(path: PathLike, fields: np.void) -> Affine:
 def _qform(path: PathLike, fields: np.void) -> Affine:
     quaternion, offset = fields["quatern"].astype(np.float64), fields["qoffset"].astype(np.float64)
     pixdim = fields["pixdim"].astype(np.float64)
-    length = float(quaternion @ quaternion) ** 0.5
+    length = math.hypot(*quaternion)
     if not (np.isfinite([*quaternion, *offset, pixdim[0]]).all() and length <= 1 + _QUATERNION_TOLERANCE):
         raise GeometryError(
             path,

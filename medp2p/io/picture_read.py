@@ -4,6 +4,7 @@ It must never take memory for more than a picture of `MOST_PIXELS`, nor for more
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -95,7 +96,9 @@ def _opened(path: PathLike) -> Iterator["ImageFile"]:
     warn where we refuse.
     """
     try:
-        with open_regular(path) as raw, BufferedReader(raw) as file:
+        with open_regular(path) as raw, BufferedReader(raw) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tags that say nothing of the pixels
+            warnings.filterwarnings("error", ".*larger than file")
             start = file.peek(4)[:4]
             with _plugin(path, start)(file) as image:
                 _check_size(path, image, os.fstat(raw.fileno()).st_size)

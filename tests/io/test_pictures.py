@@ -179,6 +179,17 @@ def test_a_picture_that_is_cut_or_damaged_is_refused_at_every_length(tmp_path: P
             read_volume(path)
 
 
+def test_a_tiff_whose_tags_lie_beyond_its_end_is_refused_and_one_with_an_odd_tag_is_read(tmp_path: Path) -> None:
+    grey = Image.fromarray(np.arange(120, dtype=np.uint8).reshape(10, 12))
+    grey.save(tmp_path / "odd.tif", tiffinfo={65000: "words of a scanner"})
+    content = (tmp_path / "odd.tif").read_bytes()
+    count = content.index(struct.pack("<HH", 262, 3)) + 4  # of what black and white mean
+    (tmp_path / "beyond.tif").write_bytes(content[:count] + struct.pack("<I", 10**6) + content[count + 4 :])
+    assert read_volume(tmp_path / "odd.tif").shape == (12, 10, 1)
+    with pytest.raises(FileError, match=r"beyond\.tif: the picture is cut or damaged"):
+        read_volume(tmp_path / "beyond.tif")
+
+
 def test_a_folder_is_one_of_pictures_only_where_it_is_asked_for(tmp_path: Path) -> None:
     for name in ("2.png", "1.dcm", "ct.nii.gz", ".hidden.png", "notes.txt", "3.jpg", "3.tif"):
         (tmp_path / name).touch()
