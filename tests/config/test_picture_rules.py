@@ -63,11 +63,12 @@ def test_a_configuration_whose_pictures_were_seen_is_read_again_as_it_was_writte
     assert again.data.images == {"label": ("label.red", "label.green", "label.blue"), "photo": ("photo",)}
 
 
-def test_where_no_pictures_are_the_phantom_is_offered(tmp_path: Any) -> None:
+def test_where_no_pictures_are_the_phantom_is_offered(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path.parent)
     halves = pictures(folder=str(tmp_path), side_by_side=["photo", "label"])
     missing = missing_data(halves)
     assert missing is not None
-    assert f"medp2p phantom {tmp_path} --kind pictures" in str(missing)
+    assert f"medp2p phantom {tmp_path.name} --kind pictures" in str(missing)
     folders = missing_data(pictures(folder=str(tmp_path / "none")))
     assert folders is not None
     assert "expected folders label, photo" in str(folders)
