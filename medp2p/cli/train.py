@@ -40,7 +40,7 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Trains; prints the run folder."""
-    _refuse_missing_data(options)
+    _refuse_at_once(options)
     from medp2p.training import train
     from medp2p.training.interruption import Interrupted, SignalFlag
 
@@ -81,8 +81,8 @@ def _speaks(options: argparse.Namespace) -> bool:
     return options.devices * options.nodes == 1 or all(rank == "0" for rank in ranks)
 
 
-def _refuse_missing_data(options: argparse.Namespace) -> None:
-    """Before anything heavy is loaded: a faulty configuration, or a folder without scans, is said within a second."""
+def _refuse_at_once(options: argparse.Namespace) -> None:
+    """Before anything heavy is loaded: what is wrong with configuration or folders is said within a second."""
     from medp2p.config import load_config, missing_data, unusable_places
 
     config = load_config(options.config, options.set)
@@ -90,3 +90,7 @@ def _refuse_missing_data(options: argparse.Namespace) -> None:
     faults = [*([missing] if missing else []), *unusable_places(config, resume=options.resume)]
     if faults:
         raise ConfigError.several(faults)
+    if options.devices * options.nodes == 1:  # of several processes the first holds the folder
+        from medp2p.training.run import refuse_busy, run_folder
+
+        refuse_busy(run_folder(options.config, options.folder))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from os import PathLike
 from pathlib import Path
 from shutil import rmtree
@@ -56,6 +57,16 @@ class Run(PathLike[str]):
 
         folder = self.folder / "validation"
         return read_scores(folder) if (folder / "scores.json").is_file() else None
+
+
+def run_folder(config: str | PathLike[str], run: str | PathLike[str] | None) -> Path:
+    """The folder that was asked for, else that of the configuration's name.
+
+    Examples:
+        >>> print(run_folder("configs/mr2ct.yaml", None).as_posix())
+        runs/mr2ct
+    """
+    return Path("runs", Path(config).stem) if run is None else Path(run)
 
 
 def refuse_run_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -118,10 +129,7 @@ def locked(folder: Path) -> Iterator[Callable[[], None]]:
         lock = (folder / LOCK).open("a+b", buffering=0)
     with lock:
         if not _take(lock.fileno(), folder / LOCK):
-            lock.seek(0)
-            holder = lock.read(200).decode("utf-8", "replace").strip()
-            raise FileError(folder, "another training runs in this folder", found=holder or None,
-                            fix="wait for it, or choose another --run")  # fmt: skip
+            raise _busy(folder, lock)
         try:
             with as_file_error(folder):
                 lock.truncate(0)
@@ -137,6 +145,27 @@ def locked(folder: Path) -> Iterator[Callable[[], None]]:
             if _is_open_at(lock.fileno(), folder / LOCK):
                 with suppress(OSError):
                     (folder / LOCK).unlink(missing_ok=True)
+
+
+def refuse_busy(folder: Path) -> None:
+    """Raise where another process trains in a folder; asked before anything heavy is loaded, and decided by `locked`.
+
+    Raises:
+        FileError: One does.
+    """
+    with (
+        suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+        (folder / LOCK).open("r+b", buffering=0) as lock,
+    ):
+        if not _take(lock.fileno(), folder / LOCK):
+            raise _busy(folder, lock)
+
+
+def _busy(folder: Path, lock: FileIO) -> FileError:
+    lock.seek(0)
+    holder = lock.read(200).decode("utf-8", "replace").strip()
+    return FileError(folder, "another training runs in this folder", found=holder or None,
+                     fix="wait for it, or choose another --run")  # fmt: skip
 
 
 def _refuse_lost(folder: Path, lock: int) -> None:

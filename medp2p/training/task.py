@@ -30,7 +30,7 @@ from medp2p.training.papers import (
     write_provenance,
 )
 from medp2p.training.profile import profiled
-from medp2p.training.run import LOG, Run, empty_run_folder, locked, refuse_run_folder
+from medp2p.training.run import LOG, Run, empty_run_folder, locked, refuse_run_folder, run_folder
 from medp2p.training.run_log import RunLog, run_log
 from medp2p.training.same_work import refuse_other_work
 from medp2p.training.start import start_from
@@ -87,7 +87,7 @@ def train(
     faults = [*([missing] if missing else []), *unusable_places(loaded, resume=resume)]
     if faults:
         raise ConfigError.several(faults)
-    folder = Path("runs", Path(config).stem) if run is None else Path(run)
+    folder = run_folder(config, run)
     refuse_run_folder(folder, resume=resume, overwrite=overwrite)
     refuse_undivided_batch(loaded, devices * nodes)
     engine = Engine(device, devices, nodes)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medp2p.errors import FileError, OutputExistsError
-from medp2p.training.run import Run, empty_run_folder, locked, refuse_run_folder
+from medp2p.training.run import Run, empty_run_folder, locked, refuse_busy, refuse_run_folder
 from tests.faults import before_each_change, temporary_files
 
 
@@ -100,7 +100,11 @@ def test_two_trainings_never_share_a_folder(tmp_path) -> None:
         assert other.stdout.readline() == "mine\n"
         with pytest.raises(FileError, match=f"another training runs.*process {other.pid}"), locked(tmp_path):
             pass
+        with pytest.raises(FileError, match=f"another training runs.*process {other.pid}"):
+            refuse_busy(tmp_path)
         other.kill()
+    refuse_busy(tmp_path)
+    refuse_busy(tmp_path / "none")
     with locked(tmp_path):
         assert (tmp_path / ".lock").exists()
     assert not (tmp_path / ".lock").exists()
