@@ -125,7 +125,12 @@ def _model(path: Path) -> None:
 def _run(folder: Path) -> Iterator[Fault]:
     """The model, and whatever else of a run is in the folder."""
     yield from _all(_model, folder)
-    for name, look in (("config.yaml", _run_configuration), ("provenance.json", _json), ("last.pt", _state)):
+    for name, look in (
+        ("config.yaml", _run_configuration),
+        ("data.yaml", _places),
+        ("provenance.json", _json),
+        ("last.pt", _state),
+    ):
         if (folder / name).is_file():
             yield from _all(look, folder / name)
     for path in sorted((folder / "validation").glob("*.json")):
@@ -136,6 +141,12 @@ def _run_configuration(path: Path) -> None:
     from medp2p.config import load_config
 
     load_config(path, places=False)
+
+
+def _places(path: Path) -> None:
+    from medp2p.training.papers import read_places
+
+    read_places(path.parent)
 
 
 def _state(path: Path) -> None:

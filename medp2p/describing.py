@@ -223,7 +223,7 @@ def _last_epoch(history: Path) -> int | None:
     rows = _rows(history)
     try:
         return int(rows[-1]["epoch"]) if rows else None
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         return None
 
 
@@ -233,7 +233,7 @@ def _summary(path: Path) -> dict[str, dict[str, float]] | None:
     for row in _rows(path):
         try:
             mean = float(row["mean"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             continue
         if mean - mean == 0:  # infinity is no number of JSON
             means.setdefault(row.get("region", ""), {})[row.get("metric", "")] = mean
@@ -243,8 +243,11 @@ def _summary(path: Path) -> dict[str, dict[str, float]] | None:
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return []
 
 
 def _store(folder: Path) -> dict[str, Any] | None:

@@ -105,7 +105,13 @@ def test_a_changed_byte_of_a_model_is_found(run: Path, place: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("provenance.json", "{"), ("provenance.json", '{"a": NaN}'), ("config.yaml", "data: 3"), ("last.pt", "no state")],
+    [
+        ("provenance.json", "{"),
+        ("provenance.json", '{"a": NaN}'),
+        ("config.yaml", "data: 3"),
+        ("data.yaml", "[1]"),
+        ("last.pt", "no state"),
+    ],
 )
 def test_every_file_of_a_run_is_looked_at(run: Path, name: str, content: str) -> None:
     (run / name).write_text(content)

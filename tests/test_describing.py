@@ -81,3 +81,12 @@ def test_a_run_is_told_with_its_hashes_cases_scores_and_configuration(tmp_path: 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="no such file"):
         info(tmp_path / "nowhere.nii.gz")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\x91", b"epoch,loss_g\n\n3\nx", b"epoch\n" + b"1" * 200_000, b"loss_g,epoch\n1\n"]
+)
+def test_a_damaged_history_is_no_obstacle(tmp_path: Path, content: bytes) -> None:
+    save(tmp_path, description())
+    (tmp_path / "history.csv").write_bytes(content)
+    assert info(tmp_path)["epochs"] is None

@@ -110,7 +110,7 @@ def read_entry(path: Path) -> Entry | None:
     try:
         with path.open("rb") as file:
             return _entry(path, json.loads(_description(file))) if _is_whole(file) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -139,7 +139,7 @@ def read_origin(path: Path) -> tuple[str, Mapping[str, Any]]:
         with path.open("rb") as file:
             described = json.loads(_description(file))
         return str(described["case"]), dict(described["made_of"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "", {}
 
 

@@ -148,7 +148,7 @@ def _read(path: Path) -> Any:
     """JSON of a file; None where there is none or it is damaged, which means that the work is done again."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

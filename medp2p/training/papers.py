@@ -160,8 +160,8 @@ def read_provenance(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / PROVENANCE_FILE
     try:
         content = json.loads(path.read_text("utf-8"))["input_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return {str(case): {str(role): str(sha) for role, sha in found.items()} for case, found in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ModelError(
             path, "the provenance of the run is missing or damaged", fix="bring it back, or train anew (--overwrite)"
         ) from None
-    return {str(case): {str(role): str(sha) for role, sha in found.items()} for case, found in content.items()}

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from medp2p.errors import FileError, OutputExistsError
 from medp2p.io.atomic import is_temporary, sweep_stale
 from medp2p.io.machine import as_file_error
+from medp2p.io.temporary import status_of
 from medp2p.translation.model_file import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def refuse_run_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
     if not folder.is_dir():
         raise FileError(folder, "a run folder cannot be made: a file has its name", fix="choose another --run")
     names = [entry.name for entry in folder.iterdir() if not _counts_as_nothing(entry.name)]
-    strangers = [name for name in names if name not in (*FILES, *FOLDERS)]
+    strangers = [name for name in names if name not in (*FILES, *FOLDERS)] + _of_another_kind(folder)
     if strangers or (names and not set(names) & {"config.yaml", "last.pt", MODEL_FILE, "provenance.json"}):
         found = ", ".join(sorted(strangers or names)[:5])
         raise FileError(folder, "the folder holds something that is no run", found=found, fix="choose another --run")
@@ -89,6 +91,19 @@ def refuse_run_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
         raise OutputExistsError(
             folder, "the folder holds a run", fix="go on with --resume, train anew with --overwrite, or choose --run"
         )
+
+
+def _of_another_kind(folder: Path) -> list[str]:
+    """Names of a run's that something else has, above all links, through which files elsewhere would be written."""
+    files = [path for name in (*FILES, LOCK, LOG) if not stat.S_ISREG(_mode(path := folder / name, stat.S_IFREG))]
+    folders = [path for name in FOLDERS if not stat.S_ISDIR(_mode(path := folder / name, stat.S_IFDIR))]
+    return [path.name for path in (*files, *folders)]
+
+
+def _mode(path: Path, absent: int) -> int:
+    """What lies there, without following a link, or what would be right where nothing does."""
+    found = status_of(path)
+    return absent if found is None else found.st_mode
 
 
 def _counts_as_nothing(name: str) -> bool:
@@ -154,7 +169,7 @@ def refuse_busy(folder: Path) -> None:
         FileError: One does.
     """
     with (
-        suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+        suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError),
         (folder / LOCK).open("r+b", buffering=0) as lock,
     ):
         if not _take(lock.fileno(), folder / LOCK):

@@ -110,6 +110,8 @@ def read_header(path: Path) -> ModelHeader:
     Raises:
         ModelError: It is no model of medp2p, is cut, comes from a newer medp2p, or its description was changed.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise _no_model(path, "no regular file")
     try:
         with path.open("rb") as file:
             size, length = path.stat().st_size, int.from_bytes(file.read(8), "little")

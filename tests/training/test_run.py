@@ -35,6 +35,27 @@ def test_a_folder_with_anything_else_is_refused_in_any_case(tmp_path, options) -
         refuse_run_folder(tmp_path, **options)
 
 
+@pytest.mark.parametrize("name", [".lock", "log.txt", "last.pt", "validation", "samples"])
+@pytest.mark.parametrize("options", [{"resume": True, "overwrite": False}, {"resume": False, "overwrite": True}])
+def test_no_link_in_a_run_folder_is_written_through(tmp_path, name: str, options: dict[str, bool]) -> None:
+    folder = a_run(tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    if (folder / name).is_dir():
+        (folder / name).rmdir()
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(tmp_path / "elsewhere" / ("" if name in ("validation", "samples") else "file"))
+    with pytest.raises(FileError, match=f"no run .found {name}"):
+        refuse_run_folder(folder, **options)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_folder_that_has_the_name_of_a_file_of_a_run_is_no_runs(tmp_path) -> None:
+    (a_run(tmp_path / "run") / ".lock").mkdir()
+    refuse_busy(tmp_path / "run")
+    with pytest.raises(FileError, match=r"no run .found \.lock"):
+        refuse_run_folder(tmp_path / "run", resume=True, overwrite=False)
+
+
 def test_what_a_killed_start_leaves_counts_as_nothing(tmp_path) -> None:
     for name in (".lock", "log.txt", ".medp2p-host-12-0a1b2c3d.tmp"):
         (tmp_path / name).write_text("")

@@ -11,6 +11,7 @@ import torch
 from medp2p.errors import ConfigError, ModelError, OutputExistsError, TrainingError
 from medp2p.training import Run, train
 from medp2p.training.interruption import Interrupted
+from medp2p.training.papers import read_provenance
 from medp2p.translation import Translator
 from tests.training.runs import assert_same_weights, history, stop_at
 
@@ -94,6 +95,14 @@ def test_weights_to_begin_with_that_are_none_leave_an_older_run_as_it_was(config
 def test_another_network_is_refused_by_its_key(config, straight) -> None:
     with pytest.raises(ConfigError, match=r"generator\.channels"):
         train(config, run=straight.folder, device="cpu", resume=True, set=["generator.channels=8"])
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "[1]", '{"input_sha256": 5}', ""])
+def test_a_damaged_provenance_is_refused_by_its_file(config, straight, tmp_path, content: str) -> None:
+    run = shutil.copytree(straight.folder, tmp_path / "run")
+    (run / "provenance.json").write_text(content)
+    with pytest.raises(ModelError, match=r"provenance\.json: .*missing or damaged"):
+        read_provenance(run)
 
 
 def test_resuming_where_nothing_is_begins_at_the_beginning(config, straight, tmp_path) -> None:

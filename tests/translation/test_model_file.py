@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,12 @@ def test_letters_that_no_text_has_are_refused(model) -> None:
     described_as(model, "\ud800")
     with pytest.raises(ModelError, match="does not fit its hash"):
         read_header(model)
+
+
+def test_a_pipe_in_the_place_of_a_model_is_not_waited_for(tmp_path) -> None:
+    os.mkfifo(tmp_path / "generator.safetensors")
+    with pytest.raises(ModelError, match="no regular file"):
+        read_header(tmp_path / "generator.safetensors")
 
 
 def test_sizes_are_bounded_before_anything_is_built(model) -> None:
