@@ -12,7 +12,7 @@ Medp2pError
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Self
@@ -53,6 +53,16 @@ def printable(text: str) -> str:
         'a\\x1b[31mb\\x0ac'
     """
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", lambda m: f"\\x{ord(m[0]):02x}", text)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The names on one line; of more than `most` the first ones, and how many there are in all.
+
+    Examples:
+        >>> listed(["S1", "S2", "S3"], 3), listed(["S1", "S2", "S3"], 2)
+        ('S1, S2, S3', 'S1, S2, … (3 in all)')
+    """
+    return ", ".join(names[:most]) + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
 def fault(

@@ -45,3 +45,8 @@ def test_an_error_survives_a_process_boundary() -> None:
 
 def test_control_characters_of_a_name_never_reach_the_terminal() -> None:
     assert "\x1b" not in str(errors.FileError("a\x1b[2J.nii", "bad", fix="mend"))
+
+
+@pytest.mark.parametrize(("names", "shown"), [([], ""), (["a", "b"], "a, b"), (["a", "b", "c"], "a, b, … (3 in all)")])
+def test_of_a_long_list_the_first_names_and_their_number_are_told(names: list[str], shown: str) -> None:
+    assert errors.listed(names, 2) == shown

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from medp2p.cli.messages import say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_json, add_series, add_verb
+from medp2p.errors import listed
 
 MOST_IN_A_LINE = 20
 
@@ -53,8 +54,7 @@ def _lines(known: dict[str, object], indent: str) -> Iterator[str]:
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        more = f", … ({len(value)} in all)" if len(value) > MOST_IN_A_LINE else ""
-        return ", ".join(map(_plain, value[:MOST_IN_A_LINE])) + more
+        return listed([_plain(each) for each in value], MOST_IN_A_LINE)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

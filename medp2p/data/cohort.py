@@ -17,7 +17,7 @@ from medp2p.data.prepared import PreparedCase
 from medp2p.data.region_files import Names
 from medp2p.data.splits import TRAIN
 from medp2p.data.store import PlaneStore
-from medp2p.errors import ConfigError, Fault, Medp2pError
+from medp2p.errors import ConfigError, Fault, Medp2pError, listed
 from medp2p.io import read_label_table
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,7 @@ def check_cohort(config: Config, *, progress: Progress | None = None) -> Finding
     found = _read_all(cases, config, _with_groups(names, groups), progress)[1]
     for split in (TRAIN, "validation", "test"):
         ids = [case.id for case in cases if case.split == split]
-        more = f", … ({len(ids)} in all)" if len(ids) > _MOST_IN_A_LINE else ""
-        log.info("%s: %s%s", split, ", ".join(ids[:_MOST_IN_A_LINE]) or "no case", more)
+        log.info("%s: %s", split, listed(ids, _MOST_IN_A_LINE) or "no case")
     return Findings((*faults, *found.faults), found.warnings)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.errors import Fault, FileError, OutputExistsError, fault
+from medp2p.errors import Fault, FileError, OutputExistsError, fault, listed
 from medp2p.evaluation.measured import BETTER, merit
 from medp2p.evaluation.report import NAMES, decimals, notes_of, render
 from medp2p.evaluation.rows import Cell, Row, csv_text, json_row, number, text
@@ -50,6 +50,7 @@ METHOD: Final = (
     "is in no mean."
 )
 _FEWEST: Final = 2
+_MOST_NAMED: Final = 8
 OF_WEIGHTS: Final = ("weighted", "outside")
 """Regions that the weights of a model make, and not the anatomy."""
 OTHER_WEIGHTS: Final = "the two evaluations weigh different regions"
@@ -227,10 +228,6 @@ def _reason(group: Sequence[tuple[Row, Row]], ours: NDArray[np.float64], finite:
     return "; ".join(parts) or None
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f", … ({len(names)} in all)" if len(names) > 8 else "")
-
-
 def _differences(first: Scores, second: Scores, path: str) -> list[Fault]:
     """Everything that makes two evaluations incomparable."""
     if first.protocol != second.protocol:
@@ -239,7 +236,8 @@ def _differences(first: Scores, second: Scores, path: str) -> list[Fault]:
     found = []
     for what, ours, theirs in (("cases", first.cases, second.cases), ("regions", first.regions, second.regions)):
         if set(ours) != set(theirs):
-            found.append(fault(path, f"the {what} differ", found=_listed(theirs), expected=_listed(ours),
+            found.append(fault(path, f"the {what} differ", found=listed(theirs, _MOST_NAMED),
+                               expected=listed(ours, _MOST_NAMED),
                                fix=f"evaluate both on the same {what}"))  # fmt: skip
     if found:
         return found

@@ -41,6 +41,12 @@ def test_a_sound_cohort_has_no_fault_and_nothing_is_written(cohort, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_checking_tells_which_cases_belong_to_each_split(cohort, caplog):
+    with caplog.at_level(logging.INFO, logger="medp2p.data.cohort"):
+        check_cohort(config_of(cohort, data={"split": {"validation": 0.0, "test": 0.0}}))
+    assert {"train: S01, S02, S03, S04", "validation: no case", "test: no case"} <= set(caplog.messages)
+
+
 def test_cases_to_train_on_are_prepared_and_the_others_only_read(cohort, tmp_path):
     made = prepare_cohort(masked(cohort), store=tmp_path / "store")
     assert [case.id for case in made.cases] == list(NAMES)

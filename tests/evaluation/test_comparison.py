@@ -84,6 +84,12 @@ def test_what_differs_is_refused_by_name(tmp_path, other, cause):
     assert not (tmp_path / "c").exists()
 
 
+def test_of_many_cases_that_differ_the_first_eight_and_their_number_are_told(tmp_path):
+    a, b = evaluation(tmp_path / "a", [10] * 9), evaluation(tmp_path / "b", [10])
+    with pytest.raises(FileError, match=r"found c0, expected c0, c1, c2, c3, c4, c5, c6, c7, … \(9 in all\)\)"):
+        compare(a, b, tmp_path / "c")
+
+
 def test_models_that_weigh_different_regions_are_compared_in_the_regions_that_both_have(tmp_path):
     folders = []
     for name, error, weighted in (("plain", 10, []), ("bone", 12, ["bone"]), ("lesion", 7, ["lesion"])):
