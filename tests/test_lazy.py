@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.translation.conftest import description, save
+
 HEAVY = ("torch", "monai", "SimpleITK", "pydantic", "scipy", "skimage", "matplotlib", "lightning")
 
 
@@ -36,6 +38,57 @@ except SystemExit:
     pass
 """
     assert loaded_after(code, *HEAVY) == []
+
+
+@pytest.fixture(scope="module")
+def place(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, a scan, a case, a folder that is taken, and files that are none of these."""
+    place = tmp_path_factory.mktemp("place")
+    save(place, description())
+    (place / "mr.nii.gz").write_bytes((heads / "head_001" / "mr.nii.gz").read_bytes())
+    (place / "case").mkdir()
+    (place / "case" / "mr.nii.gz").write_bytes((place / "mr.nii.gz").read_bytes())
+    (place / "taken").mkdir()
+    (place / "notes.txt").write_text("nothing")
+    (place / "taken" / "notes.txt").write_text("nothing")
+    (place / "run.yaml").write_text(f"data: {{sources: [mr], target: ct, folder: {heads}}}\n")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("translate generator.safetensors -i nowhere.nii.gz -o x.nii.gz", "error: nowhere.nii.gz: no such file"),
+        ("translate generator.safetensors -i notes.txt -o x.nii.gz", "error: notes.txt: no image format"),
+        ("translate generator.safetensors -i mr=notes.txt -o x.nii.gz", "error: notes.txt: no image format"),
+        ("translate generator.safetensors -i mr.nii.gz -o x.abc", "error: x.abc: -o: this is no image file"),
+        ("translate generator.safetensors -i mr.nii.gz -o no/x.nii", "error: no/x.nii: cannot be written: its folder"),
+        ("translate generator.safetensors -i mr.nii.gz -o mr.nii.gz", "error: mr.nii.gz: -o: the output is the input"),
+        ("translate generator.safetensors -i mr.nii.gz -o case/mr.nii.gz", "error: case/mr.nii.gz: the file exists"),
+        ("translate notes.txt -i mr.nii.gz -o x.nii.gz", "error: notes.txt: this is no model"),
+        ("train run.yaml --run taken", "error: taken: the folder holds something that is no run"),
+        ("evaluate -p nowhere -r mr.nii.gz -o x", "error: nowhere: -p: no such file"),
+        ("evaluate -p mr.nii.gz -r mr.nii.gz -o taken", "error: taken: the folder is not empty"),
+        ("evaluate --run nowhere -o x", "error: nowhere/config.yaml: there is no such file"),
+        ("import nowhere.pth -o x --set data.sources=[mr] --set data.target=ct", "error: nowhere.pth: there is no"),
+        ("export nowhere -o x.pth", "error: nowhere: no such run"),
+        ("export generator.safetensors -o x.abc", "error: x.abc: -o: an extension that is no export"),
+        ("compare nowhere taken -o x", "error: nowhere: no scores.json"),
+    ],
+)
+def test_a_wrong_path_is_refused_before_anything_heavy_is_loaded(place: Path, words: str, said: str) -> None:
+    code = f"""
+import contextlib, io, os
+from medp2p.cli import main
+os.chdir({str(place)!r})
+with contextlib.redirect_stderr(io.StringIO()) as err:
+    assert main({words.split()!r}) == 2
+(line,) = err.getvalue().splitlines()
+assert line.startswith({said!r}), line
+"""
+    before = sorted(place.rglob("*"))
+    assert loaded_after(code, "torch", "monai", "scipy", "skimage", "matplotlib", "lightning_fabric") == []
+    assert sorted(place.rglob("*")) == before
 
 
 def test_help_takes_less_than_300_ms() -> None:

@@ -91,6 +91,8 @@ def _refuse_at_once(options: argparse.Namespace) -> None:
     if faults:
         raise ConfigError.several(faults)
     if options.devices * options.nodes == 1:  # of several processes the first holds the folder
-        from medp2p.training.run import refuse_busy, run_folder
+        from medp2p.training.run import refuse_busy, refuse_run_folder, run_folder
 
-        refuse_busy(run_folder(options.config, options.folder))
+        folder = run_folder(options.config, options.folder)
+        refuse_busy(folder)
+        refuse_run_folder(folder, resume=options.resume, overwrite=options.overwrite)

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, distance_transform_edt
 
 from medp2p.evaluation.measured import Measured
 from medp2p.evaluation.scored_region import bounding_box, union_box
@@ -53,6 +52,8 @@ def hd95(first: Mask, second: Mask, spacing_mm: Sequence[float]) -> float:
         >>> hd95(cube, np.roll(cube, 2, axis=0), (1.5, 1.0, 1.0))
         3.0
     """
+    from scipy.ndimage import distance_transform_edt
+
     box = union_box([bounding_box(first), bounding_box(second)])
     if box is None or not first.any() or not second.any():
         return float("nan")
@@ -65,6 +66,8 @@ def hd95(first: Mask, second: Mask, spacing_mm: Sequence[float]) -> float:
 
 
 def _surface(mask: Mask) -> Mask:
+    from scipy.ndimage import binary_erosion
+
     return np.asarray(mask & ~binary_erosion(mask))
 
 

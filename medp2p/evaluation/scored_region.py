@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects
 
 from medp2p.regions import BACKGROUND, Regions
 
@@ -130,6 +129,8 @@ def _label_boxes(labels: NDArray[Any]) -> Mapping[int, Box]:
     """Where each label of a map lies, from one walk over the map along its memory."""
     if labels.flags.f_contiguous and not labels.flags.c_contiguous:
         return {label: box[::-1] for label, box in _label_boxes(labels.T).items()}
+    from scipy.ndimage import find_objects
+
     if labels.max() <= _LARGEST_LISTED_LABEL:
         return {label: box for label, box in enumerate(find_objects(labels), start=1) if box is not None}
     values, numbered = np.unique(labels, return_inverse=True)

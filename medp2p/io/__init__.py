@@ -15,7 +15,7 @@ from medp2p.io.names import (
     picture_extension,
 )
 from medp2p.io.regions_read import read_regions
-from medp2p.io.volumes import read_volume, write_volume
+from medp2p.io.volumes import read_volume, refuse_unknown_format, write_volume
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -32,5 +32,6 @@ __all__ = [
     "read_label_table",
     "read_regions",
     "read_volume",
+    "refuse_unknown_format",
     "write_volume",
 ]

@@ -71,10 +71,20 @@ def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
         from medp2p.io.nrrd import read_nrrd
 
         return read_nrrd(path)
-    if not extension:
-        file_size(path)
-        raise _no_format(path, (*INPUT_EXTENSIONS, *PICTURE_EXTENSIONS))
+    refuse_unknown_format(path)
     return read_nifti(path)
+
+
+def refuse_unknown_format(path: PathLike) -> None:
+    """Raise where no reader is known for what lies there; of the content only the mark of DICOM is looked at.
+
+    Raises:
+        FileError: Neither the name nor that mark tells a format.
+    """
+    if Path(path).is_dir() or image_extension(path) or picture_extension(path) or _is_dicom(path):
+        return
+    file_size(path)
+    raise _no_format(path, (*INPUT_EXTENSIONS, *PICTURE_EXTENSIONS))
 
 
 def write_volume(volume: Volume, path: PathLike, *, overwrite: bool = False) -> None:

@@ -1,14 +1,17 @@
-"""`medp2p evaluate --run`: the held-out cases of a run, translated by its model and scored."""
+"""`medp2p evaluate --run`: the held-out cases of a run, translated by its model and scored.
+
+Must load torch only when work begins: a path that is wrong is refused before.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medp2p.config import Config
 from medp2p.data.cases import Case, find_cases
-from medp2p.device import device_of_worker
 from medp2p.errors import ConfigError, Fault, Medp2pError, fault
 from medp2p.evaluation import Scores
 from medp2p.evaluation.files import Evaluation
@@ -18,10 +21,12 @@ from medp2p.evaluation.written import write_evaluation
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
 from medp2p.training.papers import config_with_places, read_provenance
-from medp2p.training.validation import HeldOut
 from medp2p.translation.model_file import model_path, read_header
-from medp2p.translation.translator import Progress, Translator
+from medp2p.translation.progress import Progress
 from medp2p.volume import Volume
+
+if TYPE_CHECKING:
+    from medp2p.translation.translator import Translator
 
 PathLike_ = str | PathLike[str]
 
@@ -117,12 +122,17 @@ class _Work:
     unfinished: Unfinished
     progress: Progress | None
 
-    def translator(self) -> Translator:
+    def translator(self) -> "Translator":
+        from medp2p.device import device_of_worker
+        from medp2p.translation.translator import Translator
+
         device = device_of_worker(self.device, worker_number())
         return Translator.load(self.run, device=device, precision=self.precision)
 
     def pairs(self, cases: Sequence[Case], names: Sequence[str]) -> list[tuple[str, Volume, Volume]]:
         """Name, predicted and reference of some of the scored cases."""
+        from medp2p.training.validation import HeldOut
+
         translator = self.translator()
         found = (HeldOut((), self.config).pairs_of(case, translator) for case in cases)
         return [pair for pairs in found for pair in pairs if pair[0] in names]
@@ -134,6 +144,8 @@ class _Work:
         return {case: {name: found[name] for name in images if name in found} for case, found in known.items()}
 
     def begin(self) -> Callable[[Case], list[CaseResult]]:
+        from medp2p.training.validation import HeldOut
+
         translator = self.translator()
         held_out = HeldOut((), self.config, self._hashes())
         tell = self.progress or (lambda done, total, what: None)

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from medp2p.translation.translator import Progress
+from medp2p.translation.progress import Progress
 
 Stop = Callable[[], int | None]
 """The number of the signal that came, or None."""

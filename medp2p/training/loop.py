@@ -20,7 +20,7 @@ from medp2p.training.schedule import learning_rate_factor
 from medp2p.training.step import Pix2PixUpdate, check_finite
 from medp2p.training.tracking import OnEpoch
 from medp2p.training.validation import Validation
-from medp2p.translation.translator import Progress
+from medp2p.translation.progress import Progress
 
 _STEPS_BEFORE_ESTIMATE = 20
 _LONG_S = 3600.0

@@ -39,7 +39,7 @@ from medp2p.training.tracking import tracker
 from medp2p.training.validation import HeldOut, Validation
 from medp2p.translation.described import describe
 from medp2p.translation.model_file import MODEL_FILE, read_header
-from medp2p.translation.translator import Progress
+from medp2p.translation.progress import Progress
 
 logger = logging.getLogger(__name__)
 

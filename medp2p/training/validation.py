@@ -28,7 +28,8 @@ from medp2p.training.checkpoint import Progressed
 from medp2p.training.interruption import Stop, stopping
 from medp2p.translation.description import Description
 from medp2p.translation.model_file import MODEL_FILE, write_model
-from medp2p.translation.translator import Progress, Translator
+from medp2p.translation.progress import Progress
+from medp2p.translation.translator import Translator
 from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)

@@ -2,10 +2,13 @@
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from medp2p.config import Config
-from medp2p.device import Precision
 from medp2p.translation.description import Architecture, ChannelMap, Description, Preparation
+
+if TYPE_CHECKING:
+    from medp2p.device import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +16,7 @@ _UNKNOWN_LIMITS = (0.0, 1.0)
 """What a percentile target is undone with where no cohort says what its values were."""
 
 
-def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], precision: Precision) -> Description:
+def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], precision: "Precision") -> Description:
     """All that translating needs of a configuration.
 
     Args:

@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, OutputExistsError, fault
-from medp2p.io import IMAGE_EXTENSIONS, PICTURE_OUTPUTS, image_stem, list_images
+from medp2p.io import IMAGE_EXTENSIONS, PICTURE_OUTPUTS, image_stem, list_images, refuse_unknown_format
 from medp2p.translation.description import Description
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ def find_jobs(
         return _pictures(path, target, description)
     if not path.is_dir():
         only = _only_source(given, description)
+        refuse_unknown_format(given)
         return Jobs((Job(path.name, {only: path}, _file_outputs(target, description)),))
     case = _case_files(path, description)
     if len(case) == len(description.sources):
@@ -95,6 +96,7 @@ def _named(given: Mapping[str, PathLike_], target: Path, description: Descriptio
     for name, path in given.items():
         if not Path(path).exists():
             raise FileError(path, f"no such file for channel {name}", fix="check the path")
+        refuse_unknown_format(path)
     sources = {name: Path(given[name]) for name in description.source_images}
     return Job(next(iter(sources.values())).name, sources, _file_outputs(target, description, folder_allowed=True))
 

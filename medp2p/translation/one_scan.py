@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medp2p.errors import OutputExistsError
 from medp2p.io import read_volume, write_volume
@@ -20,13 +20,16 @@ from medp2p.translation.outputs import (
     statement,
     voxels_sha256,
 )
+from medp2p.translation.progress import Progress
 from medp2p.translation.safeguards import refuse_other_grids
-from medp2p.translation.translator import Progress, Translator
 from medp2p.volume import Volume
+
+if TYPE_CHECKING:
+    from medp2p.translation.translator import Translator
 
 
 def translate_job(
-    translator: Translator,
+    translator: "Translator",
     job: Job,
     *,
     overwrite: bool,
@@ -53,7 +56,9 @@ def translate_job(
         Medp2pError: The scan cannot be read or translated, or an output cannot be written; nothing half is left.
     """
     for output in job.outputs.values():
-        _refuse_early(job, output, overwrite=overwrite, make_folder=make_folder or len(job.outputs) > 1)
+        if make_folder or len(job.outputs) > 1:
+            _make(output.parent)
+        _refuse_output(job, output, overwrite=overwrite)
     try:
         sources = {name: read_volume(path, series=series) for name, path in job.sources.items()}
         if not translator.description.pictures:  # of which one may be grey and another one in colour
@@ -73,13 +78,32 @@ def translate_job(
     return list(missing.values()), old
 
 
-def _refuse_early(job: Job, output: Path, *, overwrite: bool, make_folder: bool) -> None:
+def refuse_early(job: Job, *, overwrite: bool, makes_folder: bool) -> None:
+    """Raise before a model is loaded where a result could not be written; nothing is made.
+
+    Args:
+        job: Which files.
+        overwrite: Replace outputs that exist.
+        makes_folder: Whether the folder of the outputs is going to be made, if it is not there.
+
+    Raises:
+        OutputExistsError: An output is there that no translation made.
+        FileError: The folder of an output is not there, or takes no files.
+    """
+    for output in job.outputs.values():
+        if output.parent.is_dir() or not makes_folder:
+            _refuse_output(job, output, overwrite=overwrite)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(folder, error, doing="made") from None
+
+
+def _refuse_output(job: Job, output: Path, *, overwrite: bool) -> None:
     """Raise before the work is done where the result could not be written."""
-    if make_folder:
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(output.parent, error, doing="made") from None
     sweep_stale(output.parent)
     if job.dicom:
         return
@@ -87,7 +111,7 @@ def _refuse_early(job: Job, output: Path, *, overwrite: bool, make_folder: bool)
     refuse_foreign_json(json_beside(output), overwrite=overwrite)
 
 
-def _say(translator: Translator, inputs: Mapping[str, str], target: str, predicted: Volume | None) -> dict[str, Any]:
+def _say(translator: "Translator", inputs: Mapping[str, str], target: str, predicted: Volume | None) -> dict[str, Any]:
     return statement(
         target,
         translator.description,

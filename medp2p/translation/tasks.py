@@ -1,4 +1,7 @@
-"""`medp2p translate`: files and folders through a Translator; what is finished is kept, what is bad stops no other."""
+"""`medp2p translate`: files and folders through a Translator; what is finished is kept, what is bad stops no other.
+
+Must load torch only when work begins: a path that is wrong is refused before.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medp2p.device import device_of_worker
 from medp2p.errors import FileError, Medp2pError
 from medp2p.io.atomic import sweep_stale
 from medp2p.many import each_case, is_plain_loop, worker_number
@@ -16,9 +19,12 @@ from medp2p.many.shard import shard
 from medp2p.translation.jobs import Job, Jobs, find_jobs, refuse_output_folder
 from medp2p.translation.limits import LIMITS_FILE, put_limits_card
 from medp2p.translation.model_file import model_path, read_header
-from medp2p.translation.one_scan import translate_job
+from medp2p.translation.one_scan import refuse_early, translate_job
+from medp2p.translation.progress import Progress
 from medp2p.translation.safeguards import refuse_writing_over_scans
-from medp2p.translation.translator import Progress, Translator
+
+if TYPE_CHECKING:
+    from medp2p.translation.translator import Translator
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +92,8 @@ def translate(
     if found.many:
         refuse_output_folder(output)
     refuse_writing_over_scans(found.jobs, input, Path(output), overwrite=overwrite)
+    if not found.many:  # in folders a bad output stops no other
+        refuse_early(found.jobs[0], overwrite=overwrite, makes_folder=_makes_folder(found.jobs[0], Path(output)))
     cases = tuple(enumerate(shard(found.jobs, shard_of), 1))
     alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)
     work = _Work(run, Path(output), device, precision, batch_size, runtime, overwrite, series, keep_identity,
@@ -117,6 +125,11 @@ def translate(
         error.exit_code = exit_code
         raise error
     return Translated(tuple(finished), tuple(kept))
+
+
+def _makes_folder(job: Job, output: Path) -> bool:
+    """Whether the folder of a job's outputs is made: where OUTPUT is a folder, and not the name of an image."""
+    return any(path.parent == output for path in job.outputs.values())
 
 
 def _card_of(found: Jobs, output: Path) -> Path | None:
@@ -163,13 +176,16 @@ class _Work:
     progress: Progress | None
 
     def begin(self) -> Callable[[_Case], _Row]:
+        from medp2p.device import device_of_worker
+        from medp2p.translation.translator import Translator
+
         device = device_of_worker(self.device, worker_number())
         translator = Translator.load(
             self.run, device=device, precision=self.precision, batch_size=self.batch_size, runtime=self.runtime
         )
         return partial(self._on, translator)
 
-    def _on(self, translator: Translator, case: _Case) -> _Row:
+    def _on(self, translator: "Translator", case: _Case) -> _Row:
         number, job = case
         title = f"{number} of {self.count}, {job.name}" if self.many else job.name
         return translate_job(
@@ -178,7 +194,7 @@ class _Work:
             overwrite=self.overwrite,
             series=self.series,
             keep_identity=self.keep_identity,
-            make_folder=self.many or any(output.parent == self.output for output in job.outputs.values()),
+            make_folder=self.many or _makes_folder(job, self.output),
             progress=_titled(self.progress, title),
         )
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,7 @@ from medp2p.picture import PictureForm, bits_of, in_channels, is_picture, of_cha
 from medp2p.translation.description import ChannelMap, Description
 from medp2p.translation.memory import available_bytes, needed_bytes
 from medp2p.translation.model_file import model_path, read_header, read_weights
+from medp2p.translation.progress import Progress
 from medp2p.translation.runtime import compile_network
 from medp2p.translation.runtime_choice import choose
 from medp2p.translation.safeguards import refuse_other_grids, tell_foreign_values
@@ -31,7 +32,6 @@ from medp2p.volume import Array, Volume
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int, str], None]
 _DEPTHS: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16}
 _PLANES_AT_ONCE = {"cpu": 8, "cuda": 32, "mps": 16}
 """Slices of 256 x 256 pixels in a batch: more are no faster, and take memory."""

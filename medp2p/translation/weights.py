@@ -14,7 +14,6 @@ from medp2p.picture import PictureForm
 from medp2p.translation.described import describe
 from medp2p.translation.model_file import MODEL_FILE, ModelHeader, model_path, read_header, read_weights, write_model
 from medp2p.translation.outputs import versions
-from medp2p.translation.translator import build_network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,10 +46,12 @@ def import_weights(
         ModelError: The weights are no such weights, or of another network than the configuration names.
         OutputExistsError: The folder is not empty.
     """
-    from medp2p.networks import build_generator, load_reference_weights
-
     folder = Path(run)
     _refuse(folder, overwrite=overwrite)
+    if not Path(weights).exists():
+        raise FileError(weights, "there is no such file", fix="give the path of a .pth file")
+    from medp2p.networks import build_generator, load_reference_weights
+
     config = _with_channels_of(weights, config_from_mapping({}, set, places=False))
     description = describe(config, limits={}, precision="fp32")
     generator = description.generator
@@ -145,6 +146,8 @@ def export_weights(run: PathLike_, output: PathLike_, *, overwrite: bool = False
     refuse_existing(target, overwrite=overwrite)
     path = model_path(Path(run))
     header = read_header(path)
+    from medp2p.translation.translator import build_network
+
     network = build_network(header.description)
     network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
     write(network.eval(), header, target, overwrite)
