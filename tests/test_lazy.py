@@ -65,6 +65,7 @@ def place(heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("translate generator.safetensors -i mr.nii.gz -o no/x.nii", "error: no/x.nii: cannot be written: its folder"),
         ("translate generator.safetensors -i mr.nii.gz -o mr.nii.gz", "error: mr.nii.gz: -o: the output is the input"),
         ("translate generator.safetensors -i mr.nii.gz -o case/mr.nii.gz", "error: case/mr.nii.gz: the file exists"),
+        ("translate generator.safetensors -i case -o notes.txt", "error: notes.txt: this is a file, and a folder"),
         ("translate notes.txt -i mr.nii.gz -o x.nii.gz", "error: notes.txt: this is no model"),
         ("train run.yaml --run taken", "error: taken: the folder holds something that is no run"),
         ("evaluate -p nowhere -r mr.nii.gz -o x", "error: nowhere: -p: no such file"),

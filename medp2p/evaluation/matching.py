@@ -1,18 +1,15 @@
 """Which files belong to one case: a file, folders that match by name, folders of cases, patterns with {case}."""
 
-import glob
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Final
 
 from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, fault
+from medp2p.evaluation.patterns import CASE, expanded, refuse_unknown_placeholders, without_case
 from medp2p.io import image_files, image_stem, list_images, passed_over, picture_extension
 
 Source = str | PathLike[str]
-CASE: Final = "{case}"
 
 
 @dataclass(frozen=True)
@@ -84,10 +81,13 @@ def match_files(
 
     Raises:
         FileError: Nothing is there, or nothing matches at all.
-        ConfigError: One file is given for many cases.
+        ConfigError: One file is given for many cases, or a pattern holds a placeholder that there is not.
     """
     roles: dict[str, Source | None] = {"-r": reference, "-b": body, "--predicted-regions": predicted_regions}
     roles |= {f"-m {fspath(each)}": each for each in regions}
+    for role, source in {"-p": predicted, **roles}.items():
+        if source is not None:
+            refuse_unknown_placeholders(role.partition(" ")[0], fspath(source))
     given, faults = _predictions(predicted)
     found = {role: _Role(role, fspath(source), given) for role, source in roles.items() if source is not None}
     cases = []
@@ -98,6 +98,7 @@ def match_files(
             faults += refused.faults
     if not cases and not faults:
         raise FileError(predicted, "no image here", fix="give an image file, a folder of them or a pattern with {case}")
+    faults = [*dict.fromkeys(faults)]  # what is wrong with an argument is wrong for every case
     if not cases:
         raise FileError.several(faults)
     unused = found["-r"].without(given.cases)
@@ -125,7 +126,7 @@ class _Predictions:
 def _predictions(source: Source) -> tuple[_Predictions, list[Fault]]:
     words = fspath(source)
     if CASE in words:
-        found = {case: _Prediction(case, path) for case, path in _expanded(words)}
+        found = {case: _Prediction(case, path) for case, path in expanded(words)}
         if not found:
             raise FileError(words, "no file fits the pattern", fix="check the pattern of -p")
         return _Predictions(found, many=True), []
@@ -235,12 +236,12 @@ class _Role:
         path = Path(self.words)
         if CASE not in self.words:
             return path.name if path.is_dir() else image_stem(path)
-        return _without_case(image_stem(path.name)) or _without_case(path.parent.name)
+        return without_case(image_stem(path.name)) or without_case(path.parent.name)
 
     @property
     def longer_title(self) -> str:
         """The title with the folder's name, where several maps have the same title."""
-        return f"{_without_case(Path(self.words).parent.name)} {self.title}".strip()
+        return f"{without_case(Path(self.words).parent.name)} {self.title}".strip()
 
     def _in_folder(self, folder: Path, prediction: _Prediction) -> Path:
         case_folder = folder / prediction.case
@@ -292,7 +293,7 @@ class _Role:
             return
         path = Path(self.words)
         if CASE in self.words:
-            there = dict(_expanded(self.words))
+            there = dict(expanded(self.words))
         elif not path.is_dir():
             return
         elif any(each.in_case_folder for each in cases.values()):
@@ -302,22 +303,6 @@ class _Role:
             there = list_images(path, pictures=any(each.is_picture for each in cases.values()))[0]
         for case in sorted(set(there) - set(cases)):
             yield fault(there[case], "no prediction for this reference", fix="nothing, if none is wanted", key=case)
-
-
-def _expanded(pattern: str) -> Iterator[tuple[str, Path]]:
-    """The files that fit a pattern, with the case that each stands for, in the order of the cases."""
-    expression = re.compile("(?P<case>[^/]+)".join(map(re.escape, pattern.split(CASE, 1))).replace(
-        re.escape(CASE), "(?P=case)"))  # fmt: skip
-    found = {}
-    for name in glob.glob("*".join(map(glob.escape, pattern.split(CASE)))):  # noqa: PTH207 - Path.glob knows no escape
-        fits = expression.fullmatch(name.replace("\\", "/") if "/" in pattern else name)
-        if fits and not passed_over(fits["case"]):
-            found[fits["case"]] = Path(name)
-    yield from sorted(found.items())
-
-
-def _without_case(name: str) -> str:
-    return name.replace(CASE, "").strip("_-. ")
 
 
 def _sub_folders(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from medp2p.io.names import (
     list_images,
     passed_over,
     picture_extension,
+    refuse_file_name,
 )
 from medp2p.io.regions_read import read_regions
 from medp2p.io.volumes import read_volume, refuse_unknown_format, write_volume
@@ -32,6 +33,7 @@ __all__ = [
     "read_label_table",
     "read_regions",
     "read_volume",
+    "refuse_file_name",
     "refuse_unknown_format",
     "write_volume",
 ]

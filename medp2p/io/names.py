@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from medp2p.errors import Fault, fault
+from medp2p.errors import ConfigError, Fault, fault
 from medp2p.io.machine import file_error
 
 PathLike = str | os.PathLike[str]
@@ -19,6 +19,11 @@ PICTURE_EXTENSIONS = (*PICTURE_OUTPUTS, ".jpg", ".jpeg")
 """Pictures that are read."""
 RADIOGRAPH_EXTENSIONS = (".dcm", ".dicom", ".ima")
 """DICOM files, by name; a radiograph in one is a picture."""
+_OTHER_FILES = (
+    ".bmp", ".csv", ".gif", ".gz", ".h5", ".html", ".jp2", ".json", ".mat", ".mgz", ".mnc", ".npy", ".npz", ".onnx",
+    ".pdf", ".pt", ".pth", ".safetensors", ".svg", ".tar", ".txt", ".webp", ".yaml", ".yml", ".zip",
+)  # fmt: skip
+"""Endings that nobody gives a folder, beside those of scans and pictures."""
 _PASSED_OVER = ("thumbs.db", "desktop.ini")
 
 
@@ -46,6 +51,35 @@ def picture_extension(path: PathLike, *, radiographs: bool = False) -> str:
     """
     end = Path(path).suffix.lower()
     return end if end in PICTURE_EXTENSIONS or (radiographs and end in RADIOGRAPH_EXTENSIONS) else ""
+
+
+def file_ending(path: PathLike) -> str:
+    """The ending by which a name is a file's, of whatever kind; nothing where it may be a folder's, dots or not.
+
+    Examples:
+        >>> file_ending("out/early.PNG"), file_ending("ct.nii.gz"), file_ending("scores.csv"), file_ending("run.v2")
+        ('.png', '.nii.gz', '.csv', '')
+    """
+    end = Path(path).suffix.lower()
+    return image_extension(path) or picture_extension(path, radiographs=True) or (end if end in _OTHER_FILES else "")
+
+
+def refuse_file_name(folder: PathLike, *, expected: str = "the name of a folder") -> None:
+    """Raise where a folder would be made whose name says that it is a file, as `scores.csv`.
+
+    Args:
+        folder: As it was typed; a name that ends in a slash is meant, and what is there is its caller's matter.
+        expected: For the message.
+
+    Raises:
+        ConfigError: With the ending.
+    """
+    ending = file_ending(folder)
+    if not ending or os.fspath(folder).endswith(("/", os.sep)) or Path(folder).exists():
+        return
+    raise ConfigError(folder, "a folder would be written here, and the name is that of a file", key="-o", found=ending,
+                      expected=expected,
+                      fix=f"leave {ending} out, or end the name in / where a folder shall be called so")  # fmt: skip
 
 
 def image_stem(path: PathLike) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medp2p.config import Config
-from medp2p.data.cases import Case, find_cases
+from medp2p.data.cases import Case, find_cases, listed_cases
+from medp2p.data.splits import TEST, TRAIN, VALIDATION
 from medp2p.errors import ConfigError, Fault, Medp2pError, fault
 from medp2p.evaluation import Scores
 from medp2p.evaluation.files import Evaluation
@@ -69,10 +70,13 @@ def evaluate_run(
     """
     folder = Path(run)
     config = config_with_places(folder)
-    cases = shard(tuple(find_cases(config, split=split)), shard_of)
+    of_split = tuple(find_cases(config, split=split))
+    if not of_split:
+        raise ConfigError.several([_no_cases(run, config, split)])
+    cases = shard(of_split, shard_of)
     if not cases:
-        raise ConfigError(run, "the run has no cases of this split", key="--split", found=split,
-                          fix="name a split that has cases (test, validation or train)")  # fmt: skip
+        raise ConfigError(run, "this part of the cases is empty", key="--shard", found=f"{shard_of} of {len(of_split)}",
+                          fix="share them out over fewer parts")  # fmt: skip
     if viewer:
         require_viewer(pictures=config.data.pictures)
     header = read_header(model_path(folder))
@@ -101,6 +105,15 @@ def evaluate_run(
     write_evaluation(unfinished.output, scores, [result.pictures for result in results], viewer=shown)
     unfinished.finish()
     return Evaluation(unfinished.output, scores, tuple(faults))
+
+
+def _no_cases(run: PathLike_, config: Config, split: str) -> Fault:
+    """That a run has no cases of a split, with those that it has."""
+    known = [case.split for case in listed_cases(config)[0]]
+    there = [name for name in (TEST, VALIDATION, TRAIN) if name in known]
+    counts = ", ".join(f"{name} ({known.count(name)})" for name in there)
+    return fault(run, "the run has no cases of this split", key="--split", found=split, expected=counts or None,
+                 fix=f"write --split {there[0]}" if there else "bring the scans of the run back")  # fmt: skip
 
 
 def _nothing(run: PathLike_, split: str) -> Fault:

@@ -7,7 +7,14 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, OutputExistsError, fault
-from medp2p.io import IMAGE_EXTENSIONS, PICTURE_OUTPUTS, image_stem, list_images, refuse_unknown_format
+from medp2p.io import (
+    IMAGE_EXTENSIONS,
+    PICTURE_OUTPUTS,
+    image_stem,
+    list_images,
+    refuse_file_name,
+    refuse_unknown_format,
+)
 from medp2p.translation.description import Description
 
 logger = logging.getLogger(__name__)
@@ -64,12 +71,25 @@ def find_jobs(
         FileError: INPUT is missing, or holds nothing that could be translated.
         ConfigError: Channels or the kind of OUTPUT do not fit.
     """
-    target = Path(output)
+    found = _found(given, Path(output), description, dicom_out=dicom_out)
+    makes_folder = any(path != Path(output) for job in found.jobs for path in job.outputs.values())
+    if found.many or makes_folder:
+        one_image = not found.many and len(description.target_images) == 1
+        images = f", or an image: {', '.join(_extensions(description))}" if one_image else ""
+        refuse_file_name(output, expected=f"the name of a folder{images}")
+    return found
+
+
+def _found(
+    given: PathLike_ | Mapping[str, PathLike_], target: Path, description: Description, *, dicom_out: bool
+) -> Jobs:
     if isinstance(given, Mapping):
         return Jobs((_named(given, target, description),))
     path = Path(given)
     if not path.exists():
-        raise FileError(given, "no such file or folder", fix="check the path of -i")
+        pattern = any(mark in str(path) for mark in "{*")
+        fix = "give the folder itself: -i takes no pattern" if pattern else "check the path of -i"
+        raise FileError(given, "no such file or folder", fix=fix)
     if description.pictures and path.is_dir():
         return _pictures(path, target, description)
     if not path.is_dir():

@@ -89,7 +89,7 @@ def translate(
     """
     found = find_jobs(input, output, read_header(model_path(Path(run))).description,
                       dicom_out=str(output).endswith(("/", "\\")))  # fmt: skip
-    if found.many:
+    if found.many or _makes_folder(found.jobs[0], Path(output)):
         refuse_output_folder(output)
     refuse_writing_over_scans(found.jobs, input, Path(output), overwrite=overwrite)
     if not found.many:  # in folders a bad output stops no other

@@ -86,3 +86,49 @@ def test_an_evaluation_that_is_there_is_not_replaced_unasked(medp2p: Command, co
     again = evaluate(medp2p, cohort, "p10")
     assert (again.code, again.out) == (2, "")
     assert evaluate(medp2p, cohort, "p10", "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("argument", "words", "found", "meant"),
+    [
+        ("-r", "reference/{cas}.nii.gz", "{cas}", "reference/{case}.nii.gz"),
+        ("-m", "{patient}/regions.nii.gz", "{patient}", "{case}/regions.nii.gz"),
+        ("-b", "body/{case}/{Case}.nii.gz", "{Case}", "body/{case}/{case}.nii.gz"),
+        ("-p", "p10/{id}.nii.gz", "{id}", "p10/{case}.nii.gz"),
+    ],
+)
+def test_an_unknown_placeholder_is_told_with_the_one_there_is(
+    medp2p: Command, cohort: Path, monkeypatch: pytest.MonkeyPatch, argument: str, words: str, found: str, meant: str
+) -> None:
+    monkeypatch.chdir(cohort)
+    given = {"-p": "p10", "-r": "reference", argument: words}
+    answer = medp2p("evaluate", *[word for pair in given.items() for word in pair], "-o", "out")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.splitlines() == [
+        f"error: {argument}: no such placeholder (found {found} in {words}, expected {{case}}, the only one: "
+        f"it stands for the case). Fix: did you mean {meant}"
+    ]
+
+
+def test_braces_in_a_name_that_is_there_are_a_part_of_it(medp2p: Command, cohort: Path) -> None:
+    (cohort / "reference").rename(cohort / "{acquired}")
+    pattern = cohort / "{acquired}" / "{case}.nii.gz"
+    words = ["-p", cohort / "p10", "-o", cohort / "out"]
+    assert medp2p("evaluate", *words, "-r", pattern).code == 0
+    assert medp2p("evaluate", *words, "-r", cohort / "{acquired}", "--overwrite").code == 0
+
+
+def test_what_is_wrong_with_an_argument_is_said_once_and_not_for_every_case(medp2p: Command, cohort: Path) -> None:
+    answer = medp2p("evaluate", "-p", cohort / "p10", "-r", "nowhere", "-o", cohort / "out")
+    assert answer.err.splitlines() == ["error: nowhere: -r: no such file or folder. Fix: check the path"]
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "compare"])
+def test_no_folder_of_scores_is_made_under_the_name_of_a_file(medp2p: Command, cohort: Path, verb: str) -> None:
+    evaluate(medp2p, cohort, "p10")
+    out = cohort / "out" / "p10"
+    given = ["-p", cohort / "p10", "-r", cohort / "reference"] if verb == "evaluate" else [out, out]
+    answer = medp2p(verb, *given, "-o", cohort / "scores.csv")
+    assert (answer.code, answer.out, len(answer.errors)) == (2, "", 1)
+    assert f"{cohort}/scores.csv: -o: a folder would be written here" in answer.errors[0]
+    assert not (cohort / "scores.csv").exists()

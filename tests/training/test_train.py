@@ -117,11 +117,34 @@ def test_a_training_that_diverges_stops_and_names_its_slices(config, tmp_path, c
     assert not (tmp_path / "run" / "generator.safetensors").exists()
 
 
-def test_without_validation_cases_the_last_epoch_is_kept_and_said(config, tmp_path) -> None:
-    made = train(config, run=tmp_path / "run", device="cpu", set=["data.split={validation: 0, test: 0.25}"])
+@pytest.fixture(scope="module")
+def without_validation(config, tmp_path_factory) -> Run:
+    """The run of a training that holds no case out for validation."""
+    run = tmp_path_factory.mktemp("runs") / "without"
+    return train(config, run=run, device="cpu", set=["data.split={validation: 0, test: 0.25}"])
+
+
+def test_without_validation_cases_the_last_epoch_is_kept_and_said(without_validation) -> None:
+    made = without_validation
     assert made.scores is None
     assert "last epoch" in (made.folder / "log.txt").read_text()
     assert (made.folder / "generator.safetensors").exists()
+
+
+def test_a_split_without_cases_is_refused_with_those_that_have_some(without_validation, medp2p, tmp_path) -> None:
+    run = without_validation.folder
+    answer = medp2p("evaluate", "--run", run, "--split", "validation", "-o", tmp_path / "scores")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.splitlines() == [
+        f"error: {run}: --split: the run has no cases of this split (found validation, expected test (1), train (3)). "
+        "Fix: write --split test"
+    ]
+
+
+def test_a_part_of_the_cases_that_is_empty_is_no_split_without_cases(without_validation, medp2p, tmp_path) -> None:
+    answer = medp2p("evaluate", "--run", without_validation.folder, "--shard", "2/2", "-o", tmp_path / "scores")
+    assert (answer.code, answer.out) == (2, "")
+    assert "--shard: this part of the cases is empty (found 2/2 of 1)" in answer.errors[0]
 
 
 def test_the_host_program_keeps_its_state(config, tmp_path) -> None:

@@ -1,0 +1,67 @@
+"""`medp2p translate` as its users meet it: names that cannot be meant."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Answer
+from tests.translation.conftest import description, save
+
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def desk(heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a model, and a cohort of two scans."""
+    save(tmp_path, description())
+    for head in ("head_001", "head_002"):
+        (tmp_path / "cohort" / head).mkdir(parents=True)
+        shutil.copy(heads / head / "mr.nii.gz", tmp_path / "cohort" / head / "mr.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def translate(medp2p: Command, given: str, output: str, *words: str) -> Answer:
+    return medp2p("translate", "generator.safetensors", "-i", given, "-o", output, "--device", "cpu", *words)
+
+
+@pytest.mark.parametrize(
+    ("given", "output", "ending", "images"),
+    [
+        ("cohort/head_001", "early.png", ".png", ", or an image: .nii.gz,"),
+        ("mr=cohort/head_001/mr.nii.gz", "early.DCM", ".dcm", ", or an image: .nii.gz,"),
+        ("cohort/head_001", "scores.csv", ".csv", ", or an image: .nii.gz,"),
+        ("cohort", "early.nii.gz", ".nii.gz", ")"),
+        ("cohort", "early.zip", ".zip", ")"),
+    ],
+)
+def test_no_folder_is_made_under_the_name_of_a_file(
+    medp2p: Command, desk: Path, given: str, output: str, ending: str, images: str
+) -> None:
+    before = sorted(desk.rglob("*"))
+    answer = translate(medp2p, given, output)
+    assert (answer.code, answer.out) == (2, "")
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"error: {output}: -o: a folder would be written here, and the name is that of a file")
+    assert f"(found {ending}, expected the name of a folder{images}" in line
+    assert sorted(desk.rglob("*")) == before
+
+
+@pytest.mark.parametrize("output", ["out.v2", "2026.11.29", "early.png/", "there.png"])
+def test_a_folder_may_have_dots_in_its_name_and_any_name_if_that_is_meant(
+    medp2p: Command, desk: Path, output: str
+) -> None:
+    (desk / "there.png").mkdir()
+    answer = translate(medp2p, "cohort/head_001", output)
+    assert (answer.code, answer.errors) == (0, [])
+    assert Path(answer.out.strip()) == Path(output) / "ct.nii.gz"
+    assert (desk / output / "ct.nii.gz").is_file()
+
+
+def test_a_pattern_for_the_input_is_answered_with_what_to_give(medp2p: Command, desk: Path) -> None:
+    answer = translate(medp2p, "cohort/{case}/mr.nii.gz", "out")
+    assert answer.err.splitlines() == [
+        "error: cohort/{case}/mr.nii.gz: no such file or folder. Fix: give the folder itself: -i takes no pattern"
+    ]
