@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from medp2p.cli.messages import say_result, say_text
+from medp2p.cli.messages import say_on_stderr, say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_json, add_overwrite, add_verb
 
 FILES = ("compare.csv", "compare.json", "compare.html")
@@ -26,14 +26,18 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compares; prints the files written, or the comparison as JSON."""
+    """Compares; prints the files written, or the comparison as JSON; on stderr who wins where."""
     from medp2p.evaluation import compare
+    from medp2p.evaluation.score_table import comparison_lines
 
-    compare(options.first, options.second, options.output, overwrite=options.overwrite)
+    found = compare(options.first, options.second, options.output, overwrite=options.overwrite)
     folder = Path(options.output)
     if options.json:
         say_text((folder / "compare.json").read_text(encoding="utf-8"))
     else:
         for name in FILES:
             say_result(str(folder / name))
+    if not options.quiet:
+        for line in comparison_lines(found):
+            say_on_stderr(line)
     return 0

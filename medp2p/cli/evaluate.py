@@ -1,13 +1,15 @@
 """`medp2p evaluate`."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medp2p.cli.messages import say_faults, say_result, say_text
+from medp2p.cli.messages import say_faults, say_on_stderr, say_result, say_text
 from medp2p.cli.parser import Parser, add_common, add_device, add_json, add_many, add_overwrite, add_verb
 from medp2p.cli.progress import Progress
-from medp2p.errors import Fault
+
+if TYPE_CHECKING:
+    from medp2p.evaluation import Evaluation
 
 PROTOCOLS = ("auto", "synthrad2023", "synthrad2025", "mr", "mr_raw", "skimage", "monai", "picture")
 FILES = ("scores.csv", "summary.csv", "scores.json", "report.html", "viewer.html")
@@ -56,10 +58,10 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Scores; prints the files written, or the scores as JSON. Cases that were refused are said after the others."""
+    """Scores; prints the files written, or the scores as JSON; on stderr a small table, and cases that were refused."""
     _refuse_mixtures(options)
     with Progress(quiet=options.quiet) as progress:
-        faults = _score_run(options, progress) if options.model else _score_files(options, progress)
+        done = _score_run(options, progress) if options.model else _score_files(options, progress)
     folder = Path(options.output)
     if options.json:
         say_text((folder / "scores.json").read_text(encoding="utf-8"))
@@ -67,14 +69,24 @@ def run(options: argparse.Namespace) -> int:
         for name in FILES:
             if (folder / name).exists():
                 say_result(str(folder / name))
-    say_faults(faults)
-    return 2 if faults else 0
+    if not options.quiet:
+        _say_scores(done)
+    say_faults(done.faults)
+    return 2 if done.faults else 0
 
 
-def _score_run(options: argparse.Namespace, progress: Progress) -> Sequence[Fault]:
+def _say_scores(done: "Evaluation") -> None:
+    """The means of each region, so that nobody has to open a file to know how good it is."""
+    from medp2p.evaluation.score_table import score_lines
+
+    for line in score_lines(done.scores):
+        say_on_stderr(line)
+
+
+def _score_run(options: argparse.Namespace, progress: Progress) -> "Evaluation":
     from medp2p.training import evaluate_run
 
-    done = evaluate_run(
+    return evaluate_run(
         options.model,
         output=options.output,
         split=options.split or "test",
@@ -87,13 +99,12 @@ def _score_run(options: argparse.Namespace, progress: Progress) -> Sequence[Faul
         cluster=options.cluster,
         shard_of=options.shard,
     )
-    return done.faults
 
 
-def _score_files(options: argparse.Namespace, progress: Progress) -> Sequence[Fault]:
+def _score_files(options: argparse.Namespace, progress: Progress) -> "Evaluation":
     from medp2p.evaluation import evaluate_files
 
-    done = evaluate_files(
+    return evaluate_files(
         options.predicted,
         options.reference,
         regions=options.regions,
@@ -110,7 +121,6 @@ def _score_files(options: argparse.Namespace, progress: Progress) -> Sequence[Fa
         cluster=options.cluster,
         shard_of=options.shard,
     )
-    return done.faults
 
 
 def _refuse_mixtures(options: argparse.Namespace) -> None:

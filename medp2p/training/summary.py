@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-_SHOWN = ("mae", "psnr", "ssim")
+from medp2p.evaluation.score_table import SHOWN, region_table
 
 
 def summary_lines(scores: Mapping[str, float | None], unit_of: Callable[[str], str]) -> list[str]:
@@ -12,17 +12,18 @@ def summary_lines(scores: Mapping[str, float | None], unit_of: Callable[[str], s
         >>> found = {"body_mae": 51.25, "body_psnr": 30.5, "body_ssim": 0.9, "body_ms_ssim": None}
         >>> for line in summary_lines(found, {"mae": "HU", "psnr": "dB", "ssim": ""}.get):
         ...     print(line)
-        validation region      mae (HU)    psnr (dB)         ssim
-        body                      51.25         30.5          0.9
+        validation region     mae (HU)    psnr (dB)         ssim
+        body                     51.25         30.5          0.9
     """
     regions = [
         name.removesuffix("_mae") for name, value in scores.items() if name.endswith("_mae") and value is not None
     ]
     if not regions:
         return []
-    heads = [f"{metric} ({unit})" if (unit := unit_of(metric)) else metric for metric in _SHOWN]
-    table = [f"{'validation region':18}" + "".join(f"{head:>13}" for head in heads)]
-    for region in regions:
-        values = [scores.get(f"{region}_{metric}") for metric in _SHOWN]
-        table.append(f"{region:18.18}" + "".join(f"{'-' if v is None else f'{v:.4g}':>13}" for v in values))
-    return table
+    values = {region: {metric: scores.get(f"{region}_{metric}") for metric in SHOWN} for region in regions}
+    cells = {
+        region: {metric: "undefined" if value is None else f"{value:.4g}" for metric, value in row.items()}
+        for region, row in values.items()
+    }
+    units = {metric: unit_of(metric) or "" for metric in SHOWN}
+    return region_table(units, cells, more="validation/summary.csv", title="validation region")

@@ -118,8 +118,11 @@ def translate(
                     made(path)
     if finished and (card := _card_of(found, Path(output))):
         put_limits_card(run, card)
-    if kept:
-        logger.info("%d of %d were finished before and are kept", len(kept), len(kept) + len(finished))
+    if found.many:
+        refused = (f"{len(faults)} refused",) if faults else ()
+        logger.info(", ".join((f"{len(finished)} translated", f"{len(kept)} finished before and kept", *refused)))
+    elif kept:
+        logger.info("it was finished before and is kept")
     if faults:
         error = FileError.several(faults)
         error.exit_code = exit_code

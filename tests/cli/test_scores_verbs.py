@@ -56,6 +56,29 @@ def test_json_is_the_result_for_programs(medp2p: Command, cohort: Path) -> None:
     assert json.loads(medp2p(*words, "--json").out)["schema"] == "medp2p.comparison"
 
 
+def test_how_good_it_is_is_said_on_stderr_and_the_files_alone_on_stdout(medp2p: Command, cohort: Path) -> None:
+    answer = evaluate(medp2p, cohort, "p10")
+    assert answer.out.splitlines() == [str(cohort / "out" / "p10" / name) for name in FILES]
+    said = answer.err.splitlines()
+    assert said[0] == "mean of 2 cases, protocol synthrad2025"
+    assert [line.split()[:2] for line in said[1:4]] == [["region", "mae"], ["volume", "10"], ["body", "10"]]
+    assert max(map(len, said)) <= 100
+    again = evaluate(medp2p, cohort, "p10", "--overwrite", "-q")
+    assert (again.code, again.out, again.err) == (0, answer.out, "")
+
+
+def test_who_wins_is_said_on_stderr(medp2p: Command, cohort: Path) -> None:
+    for name in ("p10", "p20"):
+        evaluate(medp2p, cohort, name)
+    answer = medp2p("compare", cohort / "out" / "p20", cohort / "out" / "p10", "-o", cohort / "compared")
+    assert [Path(line).name for line in answer.out.splitlines()] == ["compare.csv", "compare.json", "compare.html"]
+    said = answer.err.splitlines()
+    assert said[:2] == ["A: p20", "B: p10"]
+    assert ["volume", "20", "10", "0:2"] in [line.split()[:4] for line in said]
+    assert "body: B is better by 10 HU of mae, in 2 of 2 patients" in said
+    assert max(map(len, said)) <= 100
+
+
 def test_a_comparison_names_its_files(medp2p: Command, cohort: Path) -> None:
     evaluate(medp2p, cohort, "p10")
     evaluate(medp2p, cohort, "p20")

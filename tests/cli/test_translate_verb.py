@@ -60,6 +60,19 @@ def test_a_folder_may_have_dots_in_its_name_and_any_name_if_that_is_meant(
     assert (desk / output / "ct.nii.gz").is_file()
 
 
+def test_of_a_folder_it_is_said_how_many_were_made_kept_and_refused(medp2p: Command, desk: Path) -> None:
+    first = translate(medp2p, "cohort", "out")
+    assert (first.code, len(first.out.splitlines())) == (0, 2)
+    assert first.err.splitlines()[-1] == "2 translated, 0 finished before and kept"
+    (desk / "out" / "head_001" / "ct.nii.gz").unlink()
+    (desk / "cohort" / "head_003").mkdir()
+    (desk / "cohort" / "head_003" / "mr.nii.gz").write_bytes(b"no scan")
+    again = translate(medp2p, "cohort", "out")
+    assert (again.code, again.out) == (2, "out/head_001/ct.nii.gz\n")
+    assert again.err.splitlines()[-2] == "1 translated, 1 finished before and kept, 1 refused"
+    assert again.err.splitlines()[-1].startswith("error: cohort/head_003/mr.nii.gz: ")
+
+
 def test_a_pattern_for_the_input_is_answered_with_what_to_give(medp2p: Command, desk: Path) -> None:
     answer = translate(medp2p, "cohort/{case}/mr.nii.gz", "out")
     assert answer.err.splitlines() == [
