@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.errors import FileError, GeometryError
+from medp2p.io.dicom_beside import has_further_slices
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.machine import file_error
 from medp2p.io.names import passed_over
@@ -76,6 +77,7 @@ def find_series(
     _check_one(path, chosen)
     if not again:
         _warn(path, chosen)
+        _warn_of_single_slice(path, chosen)
     ordered, affine = stacked(path, chosen)
     return Series(path, tuple(ordered), affine)
 
@@ -251,6 +253,15 @@ def _check_one(path: PathLike, frames: list[Frame]) -> None:
         if count > 1:
             raise FileError(path, f"one series with images of several {several}", found=count, expected="one",
                             fix="leave one of them in the folder")  # fmt: skip
+
+
+def _warn_of_single_slice(path: PathLike, frames: list[Frame]) -> None:
+    """A file is a whole scan by contract, and a slice of a series is rarely what was meant."""
+    if len(frames) == 1 and not Path(path).is_dir() and has_further_slices(path, frames[0]):
+        logger.warning(
+            "%s is one slice of a series whose other slices lie beside it, and is taken for a whole scan; "
+            "for the volume give its folder: %s", path, Path(path).parent,
+        )  # fmt: skip
 
 
 def _warn(path: PathLike, frames: list[Frame]) -> None:

@@ -4,9 +4,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Answer
+from tests.io.dicom_phantom import write as write_series
 from tests.translation.conftest import description, save
 
 Command = Callable[..., Answer]
@@ -78,3 +80,15 @@ def test_a_pattern_for_the_input_is_answered_with_what_to_give(medp2p: Command, 
     assert answer.err.splitlines() == [
         "error: cohort/{case}/mr.nii.gz: no such file or folder. Fix: give the folder itself: -i takes no pattern"
     ]
+
+
+def test_a_slice_of_a_series_is_translated_with_a_word_on_its_folder(medp2p: Command, desk: Path) -> None:
+    values = np.arange(16 * 14 * 3).reshape(16, 14, 3).astype(np.int16)
+    series = write_series(desk / "series", modality="MR", values=values)
+    answer = translate(medp2p, "series/IM0001", "slice.nii.gz")
+    assert (answer.code, answer.out, answer.errors) == (0, "slice.nii.gz\n", [])
+    warnings = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: series/IM0001 is one slice of a series")
+    assert warnings[0].endswith(": series")
+    assert "one slice" not in translate(medp2p, series.name, "volume.nii.gz").err
