@@ -7,7 +7,9 @@ from torch.nn import functional
 
 from medp2p.networks.channels_last import in_channels_last
 from medp2p.networks.last_layer import at_least_float32
+from medp2p.networks.limits import smallest_patch_size
 from medp2p.networks.norms import bias_before, norms
+from medp2p.networks.slice_shape import SliceShape
 
 _WIDEST = 8  # channels stop doubling at 8 times those of the first stage
 _SLOPE = 0.2  # of LeakyReLU below zero
@@ -35,10 +37,12 @@ class Discriminator(nn.Module):
     Args:
         stages: The first takes the pair's channels, each the channels of the one before.
         last: Convolution to one channel.
+        smallest: Least height and width of a pair, in pixels.
     """
 
-    def __init__(self, stages: Sequence[Stage], last: nn.Conv2d) -> None:
+    def __init__(self, stages: Sequence[Stage], last: nn.Conv2d, *, smallest: int = 1) -> None:
         super().__init__()
+        self.takes = SliceShape(stages[0].convolution.in_channels, smallest=smallest)
         self.stages = nn.ModuleList(stages)
         self.last = last
 
@@ -50,7 +54,11 @@ class Discriminator(nn.Module):
 
         Returns:
             Logits in float32, above 0 where the target seems real, shape (B, 1, h, w).
+
+        Raises:
+            GeometryError: Pairs of another number of channels, or too small.
         """
+        self.takes.check(pair)
         features = in_channels_last(pair)
         for stage in self.stages:
             features = stage(features)
@@ -71,7 +79,7 @@ def patch(*, in_channels: int, channels: int, layers: int, norm: str) -> Discrim
     for k in range(1, layers + 1):
         convolution = nn.Conv2d(widths[k - 1], widths[k], 4, 2 if k < layers else 1, 1, bias=bias_before(norm))
         stages.append(Stage(convolution, norms[norm](widths[k])))
-    return Discriminator(stages, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+    return Discriminator(stages, nn.Conv2d(widths[-1], 1, 4, 1, 1), smallest=smallest_patch_size(layers))
 
 
 def pixel(*, in_channels: int, channels: int, layers: int, norm: str) -> Discriminator:

@@ -6,7 +6,7 @@ Must never import torch: configurations are checked with it before anything heav
 GENERATOR_HALVINGS = {"unet_128": 7, "unet_256": 8, "resnet_6": 2, "resnet_9": 2}
 """How often each generator halves a slice."""
 
-_RESNET_SMALLEST = 8  # a quarter of it is 2 pixels, the least that a reflected border of 1 pixel needs
+RESNET_SMALLEST = 8  # a quarter of it is 2 pixels, the least that a reflected border of 1 pixel needs
 
 
 def size_multiple(kind: str) -> int:
@@ -35,7 +35,7 @@ def smallest_size(kind: str) -> int:
         >>> smallest_size("unet_128"), smallest_size("resnet_6")
         (128, 8)
     """
-    return max(size_multiple(kind), _RESNET_SMALLEST)
+    return max(size_multiple(kind), RESNET_SMALLEST)
 
 
 def patch_output_size(layers: int, size: int) -> int:

@@ -6,7 +6,9 @@ from torch.nn import functional
 
 from medp2p.networks.channels_last import in_channels_last
 from medp2p.networks.last_layer import at_least_float32, without_autocast
+from medp2p.networks.limits import RESNET_SMALLEST
 from medp2p.networks.norms import bias_before, norms
+from medp2p.networks.slice_shape import SliceShape
 
 _DROPOUT = 0.5
 _BORDER = 3  # pixels, of the 7 x 7 convolutions at both ends
@@ -66,6 +68,7 @@ class ResNet(nn.Module):
         super().__init__()
         bias, normed = bias_before(norm), norms[norm]
         half, quarter = 2 * channels, 4 * channels
+        self.takes = SliceShape(in_channels, smallest=RESNET_SMALLEST, multiple=4)
         self.entry = Stage(nn.Conv2d(in_channels, channels, 7, bias=bias), normed(channels))
         self.down = nn.Sequential(
             Stage(nn.Conv2d(channels, half, 3, 2, 1, bias=bias), normed(half)),
@@ -86,7 +89,11 @@ class ResNet(nn.Module):
 
         Returns:
             Slices in [-1, 1], float32 under autocast too, shape (B, D, H, W).
+
+        Raises:
+            GeometryError: Slices of another number of channels or such sizes.
         """
+        self.takes.check(source)
         features = self.entry(_reflected(source, _BORDER))
         features = self.up(self.blocks(self.down(features)))
         with without_autocast(features):

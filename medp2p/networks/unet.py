@@ -7,6 +7,7 @@ from medp2p.networks.channels_last import in_channels_last, relu_of_both
 from medp2p.networks.deep_convolutions import DoublingConvTranspose2d, HalvingConv2d
 from medp2p.networks.last_layer import LastConvTranspose2d
 from medp2p.networks.norms import bias_before, norms
+from medp2p.networks.slice_shape import SliceShape
 
 _WIDEST = 8  # channels stop doubling at 8 times those of the first stage
 _SLOPE = 0.2  # of LeakyReLU below zero
@@ -69,6 +70,7 @@ class UNet(nn.Module):
         bias = bias_before(norm)
         widths = [channels * min(2**k, _WIDEST) for k in range(halvings)]
         deepest = halvings - 1
+        self.takes = SliceShape(in_channels, smallest=2**halvings, multiple=2**halvings)
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
         for k, width in enumerate(widths):
@@ -92,7 +94,11 @@ class UNet(nn.Module):
 
         Returns:
             Slices in [-1, 1], float32 under autocast too, shape (B, D, H, W).
+
+        Raises:
+            GeometryError: Slices of another number of channels, or of a size that is no such multiple.
         """
+        self.takes.check(source)
         features: Tensor = in_channels_last(source)
         skips: list[Tensor] = []
         for down in self.down:
