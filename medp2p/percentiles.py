@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-_CHUNK: Final = 1 << 18
+_CHUNK: Final = 1 << 15
 _LONGEST_HISTOGRAM: Final = 1 << 17
 
 
@@ -41,8 +41,8 @@ def _order_statistics(flat: NDArray[Any], ranks: list[int]) -> list[float]:
             counts = np.zeros(high - low + 1, np.int64)
             for start in range(0, flat.size, _CHUNK):
                 part = flat[start : start + _CHUNK]
-                above = part - flat.min() if flat.dtype.kind == "u" else part.astype(np.int64) - low
-                counts += np.bincount(above.astype(np.int64), minlength=counts.size)
+                above = part - flat.min() if flat.dtype.kind == "u" else np.subtract(part, low, dtype=np.int64)
+                counts += np.bincount(above.astype(np.int64, copy=False), minlength=counts.size)
             return [float(low + int(place)) for place in np.searchsorted(np.cumsum(counts), ranks, side="right")]
     ordered = np.partition(flat, ranks)
     return [float(ordered[rank]) for rank in ranks]

@@ -9,7 +9,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.evaluation.metrics import K1, K2, SAMPLE, WINDOW, Array, Floats
+from medp2p.evaluation.metrics import K1, K2, SAMPLE, Array, Floats
+from medp2p.evaluation.windows import WINDOW
 
 _SUMS: Final = 5
 """Sums over a window: of either image, of their squares, of their product."""

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.errors import GeometryError
-from medp2p.evaluation.metrics import MARGIN, WINDOW
 from medp2p.evaluation.one_pass import Sums
 from medp2p.evaluation.scored_region import ScoredRegion
+from medp2p.evaluation.windows import MARGIN, WINDOW
 from medp2p.picture import bits_of, is_picture
 from medp2p.placement import placed_on
 from medp2p.regions import Regions

@@ -3,29 +3,24 @@
 Every function computes in float64 whatever it is given, so that unsigned images do not wrap.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medp2p.errors import EmptyRegionError, GeometryError
+from medp2p.evaluation.windows import CENTRE, WINDOW, integer_sums, windowed
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-WINDOW: Final = 7
-"""Edge of the cubic SSIM window, in voxels: the default of scikit-image and of the SynthRAD challenges."""
-MARGIN: Final = WINDOW // 2
-"""A voxel nearer than this to the border of the image has no full window, and no SSIM."""
 K1: Final = 0.01
 K2: Final = 0.03
 """Wang et al. 2004: C1 = (K1 R)^2 and C2 = (K2 R)^2."""
 SAMPLE: Final = WINDOW**3 / (WINDOW**3 - 1)
 """From the covariance of a population to that of a sample."""
-CENTRE: Final = 2048
-"""Integers from 0 to 4095 are taken less this before they are multiplied: variances do not mind, and sums over a window
-fit 32 bits."""
 
 
 def masked_mae(predicted: ArrayLike, reference: ArrayLike, region: ArrayLike) -> float:
@@ -117,16 +112,40 @@ def ssim_map(first: Array, second: Array, *, data_range: float) -> Floats:
         ((2, 2, 2), 1.0)
     """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    first, second, centre = _centred(first, second)
+    if first.dtype.kind != "f":
+        return _from_sums(first, second, c1, c2)
     mean_1, mean_2 = windowed(first), windowed(second)
     covariance = SAMPLE * (windowed(first * second) - mean_1 * mean_2)
-    both = np.square(first) + np.square(second)
-    both = both.view(np.uint32) if centre else both
-    variances = SAMPLE * (windowed(both) - (np.square(mean_1) + np.square(mean_2)))
-    if centre:
-        mean_1, mean_2 = mean_1 + centre, mean_2 + centre
+    variances = SAMPLE * (windowed(np.square(first) + np.square(second)) - (np.square(mean_1) + np.square(mean_2)))
     luminance = (2 * mean_1 * mean_2 + c1) / (np.square(mean_1) + np.square(mean_2) + c1)
     return np.asarray(luminance * (2 * covariance + c2) / (variances + c2))
+
+
+def _from_sums(first: Array, second: Array, c1: float, c2: float) -> Floats:
+    """The map of integers: every term times n^2, the voxels of a window, and so exact up to its constant."""
+    n, shape = float(WINDOW**3), first.shape
+    c1, c2 = c1 * n**2 + 2 * (CENTRE * n) ** 2, c2 * n**2 / SAMPLE
+    out = np.empty((shape[0] - WINDOW + 1, shape[1] * shape[2]))
+    for planes, sums in integer_sums(first, second, apart=False):
+        ones, twos, both = sums[0] * 1.0, sums[1] * 1.0, (sums[0] + sums[1]) * 1.0
+        twos *= ones
+        twos *= 2  # 2 ab, less CENTRE both
+        squares = both * both
+        squares -= twos  # a^2 + b^2
+        both *= 2 * CENTRE * n
+        both += c1
+        covariance = sums[2] * (2 * n)
+        covariance -= twos
+        covariance += c2
+        variances = sums[3].view(np.uint32) * n
+        variances -= squares
+        variances += c2
+        twos += both
+        twos *= covariance
+        squares += both
+        squares *= variances
+        np.divide(twos, squares, out=out[planes].reshape(-1)[: twos.size])
+    return out.reshape(-1, *shape[1:])[:, : 1 - WINDOW, : 1 - WINDOW]
 
 
 def three_terms(first: Array, second: Array, *, data_range: float) -> Floats:
@@ -140,11 +159,23 @@ def three_terms(first: Array, second: Array, *, data_range: float) -> Floats:
         C = (2 sx sy + C2) / (vx + vy + C2), S = (vxy + C3) / (sx sy + C3), sx = sqrt(max(vx, 0)).
     """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    first, second, centre = _centred(first, second)
-    mean_1, mean_2 = windowed(first), windowed(second)
-    covariance = SAMPLE * (windowed(first * second) - mean_1 * mean_2)
-    variance_1 = SAMPLE * (windowed(np.square(first)) - np.square(mean_1))
-    variance_2 = SAMPLE * (windowed(np.square(second)) - np.square(mean_2))
+    if first.dtype.kind == "f":
+        given = (first, second, first * second, np.square(first), np.square(second))
+        return _terms([windowed(each) for each in given], 0, c1, c2)
+    planes, rows, columns = (length - WINDOW + 1 for length in first.shape)
+    out = np.empty((planes, first.shape[1] * first.shape[2]))
+    for part, sums in integer_sums(first, second, apart=True):
+        found = _terms([each / WINDOW**3 for each in (*sums[:3], *sums[3:].view(np.uint32))], CENTRE, c1, c2)
+        out[part].reshape(-1)[: found.size] = found
+    return out.reshape(planes, *first.shape[1:])[:, :rows, :columns]
+
+
+def _terms(means: Sequence[Floats], centre: int, c1: float, c2: float) -> Floats:
+    """The three terms from means over windows: of both images less `centre`, of their product, of their squares."""
+    mean_1, mean_2, products, squares_1, squares_2 = means
+    covariance = SAMPLE * (products - mean_1 * mean_2)
+    variance_1 = SAMPLE * (squares_1 - np.square(mean_1))
+    variance_2 = SAMPLE * (squares_2 - np.square(mean_2))
     spreads = np.sqrt(np.maximum(variance_1, 0) * np.maximum(variance_2, 0))
     if centre:
         mean_1, mean_2 = mean_1 + centre, mean_2 + centre
@@ -152,35 +183,6 @@ def three_terms(first: Array, second: Array, *, data_range: float) -> Floats:
     contrast = (2 * spreads + c2) / (variance_1 + variance_2 + c2)
     structure = (covariance + c2 / 2) / (spreads + c2 / 2)
     return np.asarray(np.maximum(luminance, 0) * np.maximum(contrast, 0) * np.maximum(structure, 0))
-
-
-def _centred(first: Array, second: Array) -> tuple[Array, Array, int]:
-    """Integers less CENTRE; floats as they are, less 0."""
-    return (first, second, 0) if first.dtype.kind == "f" else (first - CENTRE, second - CENTRE, CENTRE)
-
-
-def windowed(values: Array) -> Floats:
-    """Mean over the window of every voxel that has a complete one.
-
-    Seven shifted copies are added along each axis (as 2 + 2 + 2 + 1): faster than a filter on blocks that fit a cache,
-    and without the drift of running sums.
-
-    Examples:
-        >>> windowed(np.arange(512.0).reshape(8, 8, 8))[0].tolist()
-        [[219.0, 220.0], [227.0, 228.0]]
-    """
-    for axis in range(values.ndim):
-        length = values.shape[axis] - WINDOW + 1
-        pairs = _cut(values, axis, 0, -1) + _cut(values, axis, 1, None)
-        sums = _cut(pairs, axis, 0, length) + _cut(pairs, axis, 2, length + 2)
-        sums += _cut(pairs, axis, 4, length + 4)
-        sums += _cut(values, axis, WINDOW - 1, None)
-        values = sums
-    return np.asarray(values / WINDOW**3)
-
-
-def _cut(values: Array, axis: int, start: int, stop: int | None) -> Array:
-    return values[(slice(None),) * axis + (slice(start, stop),)]
 
 
 def _difference(predicted: ArrayLike, reference: ArrayLike, region: ArrayLike) -> Floats:

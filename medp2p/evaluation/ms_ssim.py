@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.evaluation.maps import Map, maps_for
-from medp2p.evaluation.metrics import MARGIN, Floats, Mask
+from medp2p.evaluation.metrics import Floats, Mask
 from medp2p.evaluation.one_pass import View, complete_windows, over, slowest_first, tiles, widened
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
+from medp2p.evaluation.windows import MARGIN
 
 Array = NDArray[Any]
 WEIGHTS: Final = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

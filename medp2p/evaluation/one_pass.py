@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.evaluation.maps import Map, maps_for
-from medp2p.evaluation.metrics import CENTRE, MARGIN, WINDOW, Floats, Mask
+from medp2p.evaluation.metrics import Floats, Mask
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
+from medp2p.evaluation.windows import CENTRE, MARGIN, WINDOW
 
 Array = NDArray[Any]
 T = TypeVar("T")
-TILE: Final = (16, 48, 128)
+TILE: Final = (16, 32, 512)
 """Voxels of a tile along the axes of the array, slowest first: with its margin it fits a second-level cache."""
 _HELD_BYTES: Final = 32 << 20
 

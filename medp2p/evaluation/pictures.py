@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from medp2p.evaluation.case import Case
 from medp2p.evaluation.figures import Plane, Scale, plane_of, plane_spacing, slice_strip
 from medp2p.evaluation.joint import JointErrors
+from medp2p.evaluation.one_pass import slowest_first
 from medp2p.evaluation.picture_strip import picture_strip
 from medp2p.evaluation.protocol import NoDataRange
 from medp2p.evaluation.scored_region import Mask
@@ -198,8 +199,11 @@ def _joint(case: Case, factor: float) -> JointErrors | None:
     body = case.anatomy.body
     if isinstance(case.view, NoDataRange) or not body.any():
         return None
-    every = 1 + np.count_nonzero(body) // _MOST_VOXELS
-    given, wanted = case.predicted.voxels[body][::every] * factor, case.reference.voxels[body][::every]
+    every, axes = 1 + np.count_nonzero(body) // _MOST_VOXELS, slowest_first(case.reference.voxels)
+    given, wanted = (
+        scan.voxels.transpose(axes)[body.transpose(axes)][::every] for scan in (case.predicted, case.reference)
+    )
+    given = given * factor
     if case.hu:
         return JointErrors.of(given, wanted, low=JOINT_HU[0], high=JOINT_HU[1], unit="HU")
     if case.protocol.for_pictures:

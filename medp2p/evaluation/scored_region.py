@@ -11,8 +11,8 @@ from medp2p.regions import BACKGROUND, Regions
 
 Box = tuple[slice, ...]
 Mask = NDArray[np.bool_]
-_LARGEST_LISTED_LABEL = 65_535
-"""`find_objects` makes a list as long as the largest label, so larger labels are numbered anew first."""
+_CHUNK = 1 << 21
+"""Voxels of a label map that are looked at in one step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +127,34 @@ def union_box(boxes: Sequence[Box | None]) -> Box | None:
 
 def _label_boxes(labels: NDArray[Any]) -> Mapping[int, Box]:
     """Where each label of a map lies, from one walk over the map along its memory."""
-    if labels.flags.f_contiguous and not labels.flags.c_contiguous:
-        return {label: box[::-1] for label, box in _label_boxes(labels.T).items()}
-    from scipy.ndimage import find_objects
+    axes = sorted(range(labels.ndim), key=lambda axis: -abs(labels.strides[axis]))
+    walked = labels.transpose(axes)
+    step = max(1, _CHUNK // max(1, walked[0].size))
+    ends: dict[int, NDArray[np.int64]] = {}
+    for start in range(0, len(walked), step):
+        for label, found in _ends_of_labels(walked[start : start + step]):
+            found[:, 0] += start
+            known = ends.setdefault(label, found)
+            np.minimum(known[0], found[0], out=known[0])
+            np.maximum(known[1], found[1], out=known[1])
+    order = np.argsort(axes)
+    return {label: tuple(slice(int(low[a]), int(high[a]) + 1) for a in order) for label, (low, high) in ends.items()}
 
-    if labels.max() <= _LARGEST_LISTED_LABEL:
-        return {label: box for label, box in enumerate(find_objects(labels), start=1) if box is not None}
-    values, numbered = np.unique(labels, return_inverse=True)
-    boxes = find_objects(numbered.reshape(labels.shape) + 1)
-    return {int(value): box for value, box in zip(values, boxes, strict=True) if box is not None}
+
+def _ends_of_labels(planes: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """First and last index of each label along the three axes, shape (2, 3); from runs of one label within a row."""
+    begins = np.ones(planes.shape, bool)
+    np.not_equal(planes[..., 1:], planes[..., :-1], out=begins[..., 1:])
+    first = np.flatnonzero(begins)
+    values = planes[np.unravel_index(first, planes.shape)]
+    last = np.append(first[1:], planes.size) - 1
+    of_label = values != 0
+    values, first, last = values[of_label], first[of_label], last[of_label]
+    if not values.size:
+        return
+    order = np.argsort(values, kind="stable")
+    values = values[order]
+    groups = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    low = [np.minimum.reduceat(at[order], groups) for at in np.unravel_index(first, planes.shape)]
+    high = [np.maximum.reduceat(at[order], groups) for at in np.unravel_index(last, planes.shape)]
+    yield from zip(values[groups].tolist(), np.array([low, high]).transpose(2, 0, 1), strict=True)

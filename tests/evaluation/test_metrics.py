@@ -80,6 +80,19 @@ def test_ssim_map_is_that_of_scikit_image_in_float64(maps):
     assert np.abs(found - wanted[3:-3, 3:-3, 3:-3]).max() < 1e-12
 
 
+@pytest.mark.parametrize("shape", [(8, 9, 10), (9, 80, 90)])
+@pytest.mark.parametrize("function", ["ssim", "terms"])
+def test_integers_of_any_contrast_have_the_maps_of_the_same_floats(maps, function, shape):
+    rng = np.random.default_rng(4)
+    first = rng.choice(np.array([0, 1, 2048, 4094, 4095], np.int32), shape)
+    second = np.where(rng.random(shape) < 0.5, first, 4095 - first)
+    first[:, :8], second[:, :8] = 0, 4095  # the largest sums of squares and the smallest of products
+    first[:, :, 8:], second[:, :, 8:] = 4095, 4095
+    map_of = getattr(maps, function)
+    wanted = map_of(first.astype(np.float64), second.astype(np.float64), data_range=4095.0)
+    assert np.abs(map_of(first, second, data_range=4095.0) - wanted).max() < 1e-12
+
+
 def test_ssim_map_is_that_of_sums_over_every_window(maps):
     first, second = images((10, 9, 8))
     ux, uy, vx, vy, vxy = oracles.moments(first, second)

@@ -110,3 +110,15 @@ def test_very_large_labels_are_found():
     found = {r.name: r for r in of_labels(Regions(labels, np.eye(4), {2**31 - 1: "far", 70_000: "near"}), None)}
     assert found["far"].box == (slice(1, 3), slice(0, 8), slice(0, 8))
     assert found["near"].box == (slice(5, 7), slice(2, 4), slice(0, 8))
+
+
+@given(st.tuples(*[st.integers(1, 9)] * 3), st.integers(1, 5), st.integers(0, 99), st.sampled_from("CF"))
+def test_boxes_of_labels_are_those_of_scipy(shape, largest, seed, order):
+    from scipy.ndimage import find_objects
+
+    labels = np.asarray(np.random.default_rng(seed).integers(0, largest, shape).astype(np.uint8), order=order)
+    labels[labels == 2] = 0
+    wanted = {label: box for label, box in enumerate(find_objects(labels), start=1) if box is not None}
+    names = {label: str(label) for label in range(1, 6)}
+    found = {r.label: r.box for r in of_labels(Regions(labels, np.eye(4), names), None) if r.box is not None}
+    assert found == wanted
