@@ -6,6 +6,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from medp2p.device import Precision
 from medp2p.networks.last_layer import LastConvTranspose2d
+from medp2p.translation.exact_biases import make_bias_exact, scalable_layers
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -22,7 +23,7 @@ class Folded(nn.Module):
 
     def __init__(self, network: nn.Module, precision: Precision) -> None:
         super().__init__()
-        self.network = fold_norms(network)
+        self.network = fold_norms(network, precision)
         self.dtype = DTYPES[precision]
         for layer in convolutions_before_the_last(self.network):
             layer.to(self.dtype)
@@ -33,10 +34,15 @@ class Folded(nn.Module):
         return made
 
 
-def fold_norms(network: nn.Module) -> nn.Module:
-    """The network, changed so that every batch norm is part of the convolution before it.
+def fold_norms(network: nn.Module, precision: Precision = "fp32") -> nn.Module:
+    """The network, changed so that batch norms are part of the convolutions before them, its weights still float32.
 
     A module has its norm as `norm` and the convolution before it as `convolution`, as all of `medp2p.networks` do.
+
+    Args:
+        network: A generator in evaluation mode.
+        precision: What its weights will be rounded to. For `bf16` biases become numbers that bfloat16 holds, but for
+            those of residual blocks' ends.
     """
     for module in network.modules():
         norm, layer = getattr(module, "norm", None), getattr(module, "convolution", None)
@@ -50,6 +56,9 @@ def fold_norms(network: nn.Module) -> nn.Module:
         )  # fmt: skip
         layer.requires_grad_(False)
         module.norm = nn.Identity()
+    if precision == "bf16":
+        for layer, readers in scalable_layers(network):
+            make_bias_exact(layer, readers)
     return network
 
 

@@ -25,12 +25,13 @@ _PIXELS_AT_ONCE = 2048
 """Of the last layer: so many pixels in float32 stay in the cache."""
 
 
-def can_pack(network: nn.Module, device: torch.device) -> bool:
-    """Whether this is a U-Net with batch norm, on a CPU, and torch has the operations."""
+def can_pack(network: nn.Module, device: torch.device, precision: Precision) -> bool:
+    """Whether this is a U-Net with batch norm, on a CPU, and torch has the operations in that precision here."""
     norms = [module.norm for module in network.modules() if hasattr(module, "norm") and module.norm is not None]
     folds = isinstance(network, UNet) and all(isinstance(norm, nn.BatchNorm2d) for norm in norms)
     there = all(hasattr(torch.ops.mkldnn, name) for name in ("_convolution_pointwise", "_reorder_convolution_weight"))
-    return folds and device.type == "cpu" and there and torch._C._has_mkldnn
+    packs = torch._C._has_mkldnn and there and (precision == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return folds and device.type == "cpu" and packs
 
 
 class PackedUNet(nn.Module):
@@ -43,7 +44,7 @@ class PackedUNet(nn.Module):
 
     def __init__(self, network: UNet, precision: Precision) -> None:
         super().__init__()
-        fold_norms(network)
+        fold_norms(network, precision)
         self.dtype = DTYPES[precision]
         stages: Any = network
         self.down = [_Halving(stage.convolution.to(self.dtype), stage.slope) for stage in stages.down]

@@ -25,16 +25,14 @@ class Runtime:
     """One way to compute a generator.
 
     Attributes:
-        fits: Whether it can be used for a network on a device.
+        fits: Whether it can be used for a network on a device in a precision.
         build: Makes it of a network, which it takes over and may change.
         about: What it does, for people.
-        precisions: In which it computes.
     """
 
-    fits: Callable[[nn.Module, torch.device], bool]
+    fits: Callable[[nn.Module, torch.device, Precision], bool]
     build: Callable[[nn.Module, Precision, torch.device], Compute]
     about: str
-    precisions: tuple[Precision, ...] = ("fp32", "bf16")
 
 
 def compile_network(network: nn.Module, precision: Precision, device: torch.device, *, runtime: str) -> Compute:
@@ -51,8 +49,8 @@ def compile_network(network: nn.Module, precision: Precision, device: torch.devi
 
 
 def fitting(network: nn.Module, device: torch.device, precision: Precision) -> list[str]:
-    """The names of the runtimes that can be used for a network on a device; `plain` always."""
-    return [name for name, kind in runtimes.items() if precision in kind.precisions and kind.fits(network, device)]
+    """The names of the runtimes that can be used for a network on a device in a precision; `plain` always."""
+    return [name for name, kind in runtimes.items() if kind.fits(network, device, precision)]
 
 
 def _plain(network: nn.Module, precision: Precision, device: torch.device) -> Compute:
@@ -64,7 +62,7 @@ def _plain(network: nn.Module, precision: Precision, device: torch.device) -> Co
     return compute
 
 
-def _only_evaluates(network: nn.Module, device: torch.device) -> bool:
+def _only_evaluates(network: nn.Module) -> bool:
     """Whether the network drops nothing and its norms use the statistics of training, so that they can be folded."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     tracked = all(norm.track_running_stats and norm.running_mean is not None for norm in norms)
@@ -84,22 +82,23 @@ def _openvino(network: nn.Module, precision: Precision, device: torch.device) ->
 
 
 runtimes: dict[str, Runtime] = {
-    "plain": Runtime(lambda network, device: True, _plain, "as in training, under autocast"),
+    "plain": Runtime(lambda network, device, precision: True, _plain, "as in training, under autocast"),
     "folded": Runtime(
-        _only_evaluates,
+        lambda network, device, precision: _only_evaluates(network),
         lambda network, precision, device: Folded(network, precision),
         "batch norms folded into convolutions, weights cast once",
     ),
     "packed": Runtime(
-        lambda network, device: _only_evaluates(network, device) and can_pack(network, device),
+        lambda network, device, precision: _only_evaluates(network) and can_pack(network, device, precision),
         _packed,
         "folded, weights packed for oneDNN, activations fused, transposed convolutions as convolutions",
     ),
     "openvino": Runtime(
-        lambda network, device: _only_evaluates(network, device) and can_openvino(network, device),
+        lambda network, device, precision: (
+            precision == "fp32" and _only_evaluates(network) and can_openvino(network, device)
+        ),
         _openvino,
-        "folded, computed by OpenVINO (extra `openvino`)",
-        ("fp32",),
+        "folded, computed by OpenVINO (extra `openvino`), in fp32 only",
     ),
 }
 """By name, in the order of how far they go from what was trained."""

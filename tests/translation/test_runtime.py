@@ -13,6 +13,8 @@ from medp2p.describing import info
 from medp2p.errors import ConfigError
 from medp2p.networks import build_generator, set_reference_habit
 from medp2p.translation import Translator, runtime_choice
+from medp2p.translation.exact_biases import scalable_layers
+from medp2p.translation.folded import fold_norms
 from medp2p.translation.runtime import compile_network, fitting, runtimes
 from medp2p.translation.runtime_choice import by_rule, choose, measure
 from tests.translation.conftest import description, save
@@ -25,9 +27,9 @@ KINDS = [("unet_128", "batch", 1), ("unet_128", "batch", 3), ("unet_128", "insta
          ("resnet_6", "instance", 2)]  # fmt: skip
 
 
-def trained(kind: str, norm: str, channels: int) -> nn.Module:
+def trained(kind: str, norm: str, channels: int, *, seed: int = 1) -> nn.Module:
     """A generator whose norms have statistics, and whose predictions fill [-1, 1]."""
-    network = build_generator(kind, in_channels=channels, out_channels=2, channels=8, norm=norm, seed=1)
+    network = build_generator(kind, in_channels=channels, out_channels=2, channels=8, norm=norm, seed=seed)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for module in network.modules():
@@ -58,13 +60,35 @@ def test_every_runtime_agrees_with_plain_float32(kind, norm, channels, batch, sh
     assert {name for name, each in off.items() if each.max() > 0.01} == set()
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="bf16 is emulated here, in minutes")
 @pytest.mark.parametrize(("kind", "norm", "channels"), KINDS)
 def test_in_bf16_no_runtime_is_further_off_than_autocast(kind, norm, channels) -> None:
-    network = trained(kind, norm, channels)
-    off = {name: difference(network, slices(channels), "bf16", name) for name in fitting(network, CPU, "bf16")}
-    plain = off["plain"]
-    assert {name for name, each in off.items() if each.mean() > 1.5 * plain.mean()} == set()
-    assert {name for name, each in off.items() if each.max() > 1.5 * plain.max()} == set()
+    off: dict[str, list[torch.Tensor]] = {}
+    for seed in range(4):  # one network alone may be lucky with either
+        network, given = trained(kind, norm, channels, seed=seed), slices(channels, batch=1, shape=(128, 128))
+        for name in fitting(network, CPU, "bf16"):
+            off.setdefault(name, []).append(difference(network, given, "bf16", name))
+    mean = {name: sum(float(each.mean()) for each in networks) for name, networks in off.items()}
+    largest = {name: sum(float(each.max()) for each in networks) for name, networks in off.items()}
+    assert {name for name in off if mean[name] > 1.2 * mean["plain"]} == set()
+    assert {name for name in off if largest[name] > 1.2 * largest["plain"]} == set()
+
+
+def test_packed_is_offered_in_the_precisions_that_this_processor_packs() -> None:
+    network = trained("unet_128", "batch", 1)
+    assert "packed" in fitting(network, CPU, "fp32")
+    assert ("packed" in fitting(network, CPU, "bf16")) == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@pytest.mark.parametrize("kind", ["unet_128", "resnet_6"])
+def test_folding_for_bf16_leaves_biases_that_bf16_holds_and_the_answer_as_it_was(kind) -> None:
+    network = trained(kind, "batch", 1)
+    folded = fold_norms(copy.deepcopy(network), "bf16")
+    with torch.inference_mode():
+        assert float((folded(slices(1)) - network(slices(1))).abs().max()) * HU < 0.01
+    held = [torch.equal(layer.bias, layer.bias.bfloat16().float()) for layer, _ in scalable_layers(folded)]
+    assert all(held)
+    assert len(held) == {"unet_128": 11, "resnet_6": 10}[kind]
 
 
 def difference(network: nn.Module, given: torch.Tensor, precision: str, runtime: str) -> torch.Tensor:
