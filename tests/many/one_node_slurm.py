@@ -1,5 +1,6 @@
 """A Slurm of this one machine, from Debian's packages slurm-wlm and munge; for tests that skip where it is absent."""
 
+import fcntl
 import os
 import shutil
 import socket
@@ -47,7 +48,13 @@ def is_there() -> bool:
 
 @contextmanager
 def one_node_slurm() -> Iterator[dict[str, str]]:
-    """The environment in which Slurm's programs find it; it ends with the context."""
+    """The environment in which Slurm's programs find it; it ends with the context. One at a time on a machine."""
+    with (Path(tempfile.gettempdir()) / "one-node-slurm.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield from _started()
+
+
+def _started() -> Iterator[dict[str, str]]:
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # a socket's path must be short
     folder.chmod(0o755)
     for name in ("state", "spool"):
