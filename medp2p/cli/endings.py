@@ -6,7 +6,6 @@ import traceback
 from medp2p.cli.messages import say_faults, say_on_stderr
 from medp2p.cli.signals import Stopped
 from medp2p.errors import Fault, Medp2pError, fault
-from medp2p.io.machine import file_error
 
 MACHINE_FAULTS = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -35,6 +34,8 @@ def exit_code_of(error: BaseException, *, debug: bool) -> int:
         say_faults(error.faults)
         return error.exit_code
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        from medp2p.io.machine import file_error  # here, so that `--help` does not wait for it
+
         refused = file_error(error.filename, error, doing="used")
         say_faults(refused.faults)
         return refused.exit_code
