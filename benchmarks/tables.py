@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from medp2p.cores import usable_cores
+
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "measured.md"
 PACKAGES = ("torch", "monai", "nibabel", "numpy", "scikit-image", "numba", "openvino")
@@ -67,7 +69,7 @@ def machine() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES if _is_installed(name))
     today = datetime.datetime.now(datetime.UTC).date()
     return (
-        f"{os.cpu_count()} cores of {processor}{units}{load}; Python {platform.python_version()}, {versions}; {today}"
+        f"{usable_cores()} cores of {processor}{units}{load}; Python {platform.python_version()}, {versions}; {today}"
     )
 
 

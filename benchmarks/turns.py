@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from medp2p.cores import usable_cores
+
 Work = Callable[[], object]
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
@@ -52,7 +54,7 @@ class Options:
         return os.environ | {name: str(self.threads) for name in names}
 
     def in_words(self) -> str:
-        threads = f"{self.threads} thread" if self.threads == 1 else f"{self.threads or os.cpu_count()} threads"
+        threads = f"{self.threads} thread" if self.threads == 1 else f"{self.threads or usable_cores()} threads"
         return f"{threads}, seconds of the {self.clock}, {self.repeats} turns"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
-    {"errors", "_version"},
+    {"errors", "cores", "_version"},
     {"percentiles", "volume", "regions", "picture"},
     {"body", "placement", "many"},
     {"config", "io"},

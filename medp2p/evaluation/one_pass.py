@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.cores import usable_cores
 from medp2p.evaluation.maps import Map, maps_for
 from medp2p.evaluation.metrics import Floats, Mask
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
@@ -285,6 +286,5 @@ def hold_small_arrays() -> None:
 
 def default_threads() -> int:
     """At most four, at most as many as this process may use, and as OMP_NUM_THREADS allows."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(allowed, 4, int(asked) if asked.isdigit() and int(asked) else 4))
+    return max(1, min(usable_cores(), 4, int(asked) if asked.isdigit() and int(asked) else 4))

@@ -8,15 +8,15 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.cores import usable_cores
 from medp2p.io.dicom_frames import Frame
 from medp2p.io.dicom_pixels import raw_frames, stored_numbers
-from medp2p.io.dicom_series import Progress, Series, find_series
+from medp2p.io.dicom_series import MOST_THREADS, Progress, Series, find_series
 from medp2p.volume import Volume
 
 PathLike = str | os.PathLike[str]
 logger = logging.getLogger(__name__)
 
-_WORKERS = min(8, os.cpu_count() or 1)
 _AIR_HU = -1024
 """What CT holds where the scanner says that there are no data."""
 
@@ -58,7 +58,7 @@ def load_series(series: Series, *, progress: Progress | None = None) -> Volume:
         return len(frames)
 
     done = 0
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(min(MOST_THREADS, usable_cores())) as pool:
         for loaded in pool.map(load, files):
             done += loaded
             if progress is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.cores import usable_cores
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.dicom_beside import has_further_slices
 from medp2p.io.dicom_frames import Frame, read_frames
@@ -23,7 +24,8 @@ logger = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
 Progress = Callable[[int, int, str], object]
 
-_WORKERS = min(8, os.cpu_count() or 1)
+MOST_THREADS = 8
+"""That read files of one series at once: more are no faster."""
 _TOLERANCE_MM = 1e-3
 _TOLERANCE_SHARE = 0.01
 _COSINE_TOLERANCE = 1e-4
@@ -176,7 +178,7 @@ def _all_frames(path: PathLike, series: str | None, progress: Progress | None, t
     files = _files(path)
     found: list[Frame] = []
     others: Counter[str] = Counter()
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(min(MOST_THREADS, usable_cores())) as pool:
         for done, frames in enumerate(pool.map(partial(_read_one, series=series), files), start=1):
             if isinstance(frames, str):
                 others[frames] += 1

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from medp2p.cores import usable_cores
 from medp2p.errors import ConfigError
 from medp2p.many.starting import NO_PAGES, RULES, THREADS, as_start_error, no_start, own_keys
 
@@ -68,5 +69,4 @@ def _temporary_folder() -> Iterator[str]:
 
 def _threads(workers: int) -> Mapping[str, str]:
     """Each worker computes with its share of the cores, unless the user has said otherwise."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {name: os.environ.get(name, str(max(1, cores // workers))) for name in THREADS}
+    return {name: os.environ.get(name, str(max(1, usable_cores() // workers))) for name in THREADS}

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from medp2p.cores import usable_cores
 from medp2p.errors import ConfigError, Fault, FileError, GeometryError, Medp2pError, OutputExistsError, fault
 from medp2p.io.atomic import sweep_stale, write_json, write_text
 from medp2p.io.labels import read_label_table
@@ -141,11 +142,9 @@ def _begin(
 ) -> Callable[[RawCase], _Row]:
     """What a process does once: in one of several, ITK takes its share of the cores."""
     if workers > 1:
-        import os
-
         import SimpleITK as sitk
 
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(max(1, (os.cpu_count() or 1) // workers))
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(max(1, usable_cores() // workers))
     return partial(_one, output, options, overwrite, names)
 
 

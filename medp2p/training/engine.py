@@ -1,7 +1,6 @@
 """Device and processes of a training, from Lightning Fabric; no other file of the package names it."""
 
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,6 +12,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 
+from medp2p.cores import usable_cores
 from medp2p.device import resolve_device
 from medp2p.errors import ConfigError, TrainingError
 
@@ -20,10 +20,6 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(days=1)
 """How long processes wait for each other: a validation of the main one may take hours."""
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
@@ -83,7 +79,7 @@ class Engine:
             ) from error
         self.device = self._fabric.device
         self.rank, self.world_size = self._fabric.global_rank, self._fabric.world_size
-        if where.type == "cpu" and devices > (cores := _cores()) and self.is_main:
+        if where.type == "cpu" and devices > (cores := usable_cores()) and self.is_main:
             logger.warning("%d processes share %d cores, and each waits for the others: one is faster", devices, cores)
 
     @contextmanager
