@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from medp2p.errors import ConfigError, FileError, GeometryError, RegionError
+from medp2p.errors import ConfigError, FileError, RegionError
 from medp2p.io.atomic import check_output, write_bytes
 from medp2p.io.dicom_elements import DicomHeader
 from medp2p.io.dicom_frames import CLASSIC, read_header
@@ -19,7 +19,6 @@ from medp2p.io.dicom_series import Series, find_series
 from medp2p.io.dicom_write import decimal_string
 from medp2p.io.text_header import LPS_TO_RAS
 from medp2p.regions import Regions
-from medp2p.volume import CORNER_TOLERANCE_MM, corner_distance_mm
 
 if TYPE_CHECKING:
     from highdicom.seg import SegmentDescription
@@ -75,7 +74,7 @@ def write_segmentation(
 
     check_output(output, overwrite=overwrite)
     found = find_series(source, series=series)
-    _refuse_other_grid(regions, found, source)
+    found.refuse_other_grid(regions)
     names = [name for name in regions.region_names if name not in regions.groups]
     if not names:
         raise RegionError(None, "no region to write", fix="give a label map with labels above 0")
@@ -103,18 +102,6 @@ def write_segmentation(
     content = BytesIO()
     made.save_as(content, enforce_file_format=True)
     write_bytes(output, identity.with_character_set(content.getvalue()), overwrite=overwrite)
-
-
-def _refuse_other_grid(regions: Regions, found: Series, source: PathLike) -> None:
-    apart = corner_distance_mm(found.shape, regions.affine, found.affine)
-    if regions.shape != found.shape or apart > CORNER_TOLERANCE_MM:
-        raise GeometryError(
-            source,
-            "the regions do not lie on the grid of this series",
-            found=f"{regions.shape}, {apart:.3g} mm apart",
-            expected=found.shape,
-            fix="give the series that they were drawn on",
-        )
 
 
 def _header_of(found: Series, source: PathLike) -> DicomHeader:

@@ -19,6 +19,8 @@ from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.machine import file_error
 from medp2p.io.names import passed_over
 from medp2p.io.text_header import lps_affine
+from medp2p.regions import Regions
+from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
 
 logger = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
@@ -56,6 +58,26 @@ class Series:
     def modality(self) -> str:
         """`CT`, `MR` or `PT`."""
         return self.frames[0].file.modality
+
+    def refuse_other_grid(self, given: Volume | Regions) -> None:
+        """Raise where something does not lie on the grid of this series.
+
+        Raises:
+            GeometryError: The shapes differ, or a corner is off.
+        """
+        apart = corner_distance_mm(self.shape, given.affine, self.affine)
+        if given.shape == self.shape and apart <= CORNER_TOLERANCE_MM:
+            return
+        scan = isinstance(given, Volume)
+        raise GeometryError(
+            self.path,
+            "the volume does not lie on the grid of this series" if scan
+            else "the regions do not lie on the grid of this series",
+            found=f"{given.shape}, {apart:.3g} mm apart",
+            expected=self.shape,
+            fix="give the series that the volume was predicted from" if scan
+            else "give the series that they were drawn on",
+        )  # fmt: skip
 
 
 def find_series(

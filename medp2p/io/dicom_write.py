@@ -14,14 +14,14 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
-from medp2p.errors import FileError, GeometryError
+from medp2p.errors import FileError
 from medp2p.io.atomic import atomic_folder
 from medp2p.io.dicom_elements import LOSSY, DicomHeader
 from medp2p.io.dicom_frames import Frame, read_header
 from medp2p.io.dicom_identity import Identity, code
 from medp2p.io.dicom_series import Series, find_series
 from medp2p.io.text_header import LPS_TO_RAS
-from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
+from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]
@@ -72,7 +72,7 @@ def write_series(
         FileError: The source is refused, or the folder cannot be written.
     """
     found = find_series(source, series=series, again=True)
-    _check_grid(volume, found, source)
+    found.refuse_other_grid(volume)
     head = read_header(found.frames[0].file.path)
     if head is None:
         raise FileError(found.frames[0].file.path, "the file changed while it was read", fix="try again")
@@ -91,18 +91,6 @@ def write_series(
             (folder / f"{index + 1:0{digits}d}.dcm").write_bytes(identity.with_character_set(content.getvalue()))
             if progress is not None:
                 progress(index + 1, len(found.frames), "slices written")
-
-
-def _check_grid(volume: Volume, found: Series, source: PathLike) -> None:
-    apart = corner_distance_mm(found.shape, volume.affine, found.affine)
-    if volume.shape != found.shape or apart > CORNER_TOLERANCE_MM:
-        raise GeometryError(
-            source,
-            "the volume does not lie on the grid of this series",
-            found=f"{volume.shape}, {apart:.3g} mm apart",
-            expected=found.shape,
-            fix="give the series that the volume was predicted from",
-        )
 
 
 def _base(found: Series, head: DicomHeader, identity: Identity, model_sha256: str, *, hu: bool) -> Dataset:

@@ -85,7 +85,7 @@ def test_what_cannot_be_told_truly_is_refused(series, tmp_path) -> None:
     regions = drawn_on(series)
     moved = regions.affine.copy()
     moved[0, 3] += 0.01
-    with pytest.raises(GeometryError, match="do not lie on the grid"):
+    with pytest.raises(GeometryError, match=r"s: the regions do not lie on the grid of this series .* 0\.01 mm apart"):
         write_segmentation(Regions(regions.layers[0].labels, moved, NAMES), series, tmp_path / "x.dcm")
     with pytest.raises(RegionError, match="no region"):
         write_segmentation(Regions(np.zeros(regions.shape, int), regions.affine, {}), series, tmp_path / "x.dcm")
