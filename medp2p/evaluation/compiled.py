@@ -47,9 +47,9 @@ def _walk_in_python(first: Array, second: Array, c1: float, c2: float, whole: bo
     planes = np.zeros((_SUMS, rows, columns))
     row, windows = np.zeros((_SUMS, columns)), np.zeros((_SUMS, columns - WINDOW + 1))
     for i in range(first.shape[0]):
-        _add_plane(planes, first[i], second[i])
+        _add_plane(planes, first[i], second[i], 1.0)
         if i >= WINDOW:
-            _take_plane(planes, first[i - WINDOW], second[i - WINDOW])
+            _add_plane(planes, first[i - WINDOW], second[i - WINDOW], -1.0)
         if i >= WINDOW - 1:
             row[:] = 0.0
             for j in range(rows):
@@ -59,7 +59,8 @@ def _walk_in_python(first: Array, second: Array, c1: float, c2: float, whole: bo
                     _finish_row(windows, c1, c2, whole, out[i - WINDOW + 1, j - WINDOW + 1])
 
 
-def _add_plane_in_python(planes: Floats, first: Array, second: Array) -> None:
+def _add_plane_in_python(planes: Floats, first: Array, second: Array, sign: float) -> None:
+    """With sign -1.0 it is taken away again: a factor of one is exact, so that nothing is rounded otherwise."""
     for j in range(first.shape[0]):
         ones, twos, squares_1, squares_2, products = (
             planes[0, j],
@@ -70,29 +71,11 @@ def _add_plane_in_python(planes: Floats, first: Array, second: Array) -> None:
         )
         for k in range(first.shape[1]):
             a, b = float(first[j, k]), float(second[j, k])
-            ones[k] += a
-            twos[k] += b
-            squares_1[k] += a * a
-            squares_2[k] += b * b
-            products[k] += a * b
-
-
-def _take_plane_in_python(planes: Floats, first: Array, second: Array) -> None:
-    for j in range(first.shape[0]):
-        ones, twos, squares_1, squares_2, products = (
-            planes[0, j],
-            planes[1, j],
-            planes[2, j],
-            planes[3, j],
-            planes[4, j],
-        )
-        for k in range(first.shape[1]):
-            a, b = float(first[j, k]), float(second[j, k])
-            ones[k] -= a
-            twos[k] -= b
-            squares_1[k] -= a * a
-            squares_2[k] -= b * b
-            products[k] -= a * b
+            ones[k] += sign * a
+            twos[k] += sign * b
+            squares_1[k] += sign * (a * a)
+            squares_2[k] += sign * (b * b)
+            products[k] += sign * (a * b)
 
 
 def _add_row_in_python(row: Floats, planes: Floats, j: int) -> None:
@@ -134,7 +117,6 @@ def _finish_row_in_python(windows: Floats, c1: float, c2: float, whole: bool, ou
 
 
 _add_plane = _compile(_add_plane_in_python)
-_take_plane = _compile(_take_plane_in_python)
 _add_row = _compile(_add_row_in_python)
 _add_windows = _compile(_add_windows_in_python)
 _finish_row = _compile(_finish_row_in_python)

@@ -128,3 +128,13 @@ def test_numpy_and_numba_give_the_same_maps(shape, seed):
     for name in ("ssim_map", "three_terms"):
         fast, plain = (getattr(room, name)(first, second, data_range=4095.0) for room in (compiled, metrics))
         assert np.abs(fast - plain).max() < 1e-12
+
+
+def test_a_plane_that_numba_has_left_behind_changes_no_bit():
+    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    from medp2p.evaluation import compiled
+
+    first, second = np.random.default_rng(0).integers(-1024, 3072, (2, 20, 9, 11)).astype(np.int16)
+    for of in (compiled.ssim_map, compiled.three_terms):
+        whole, later = (of(first[n:], second[n:], data_range=4095.0) for n in (0, 5))
+        assert whole[5:].tobytes() == later.tobytes()
