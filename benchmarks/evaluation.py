@@ -8,16 +8,12 @@ largest differences of the scores are given too. It needs about 6 GB of memory a
 """
 
 import json
-import multiprocessing
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import apart, whole
 from benchmarks.tables import Table, parser_of, show
 from benchmarks.turns import Options, Spread
 
@@ -109,26 +105,15 @@ def write_pairs(folder):
 
 
 def measured(code, *words, options):
-    """Seconds by the clock, and MB at most, of a whole Python process; and what it printed."""
-    start = time.perf_counter()
-    command = [sys.executable, "-c", code, *map(str, words)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=options.environment())
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, code
-    wall = time.perf_counter() - start
-    return wall if options.clock == "wall" else usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3, out
+    """As `whole`, of a process that runs some code."""
+    return whole(["-c", code, *map(str, words)], options)
 
 
 def main():
     parser = parser_of(__doc__)
-    Options.add(parser)
-    given = parser.parse_args()
-    options = Options.of(given)
+    given, options = Options.parsed(parser)
     with tempfile.TemporaryDirectory() as folder:
-        writing = multiprocessing.get_context("spawn").Process(target=write_pairs, args=(folder,))
-        writing.start()  # in a process of its own, since those that this one starts inherit its largest memory
-        writing.join()
+        apart(write_pairs, folder)
         big, small = f"{folder}/big", f"{folder}/small"
         arms = {"scikit-image, one map": (PEER, big)}
         for kind in ("plain", "fast"):

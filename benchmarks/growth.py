@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.slice_source import anonymous_mb
+from benchmarks.processes import anonymous_mb
 from benchmarks.tables import Table, kept, parser_of, show
-from benchmarks.turns import CLOCKS, Options, Spread
+from benchmarks.turns import Options, Spread
 
 Piece = tuple[Callable[[], object], float]
 """Work, and by what its seconds are divided."""
@@ -126,7 +126,7 @@ CURVES: dict[str, tuple[Callable[[int, Path], Piece], tuple[int, ...], str, str]
 }
 
 
-def one(curve: str, size: int, folder: Path, clock: str) -> dict[str, float]:
+def one(curve: str, size: int, folder: Path, options: Options) -> dict[str, float]:
     """Seconds of the work, done once before, and anonymous MB at most while it is done."""
     import torch
 
@@ -134,9 +134,7 @@ def one(curve: str, size: int, folder: Path, clock: str) -> dict[str, float]:
     work, share = CURVES[curve][0](size, folder)
     with highest_memory() as peak:
         work()
-        began = CLOCKS[clock]()
-        work()
-        took = CLOCKS[clock]() - began
+        took = options.took(work)
     return {"seconds": took / share, "mb": peak[0]}
 
 
@@ -186,13 +184,12 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--curves", nargs="+", choices=list(CURVES), default=list(CURVES))
     parser.add_argument("--one", nargs=3, metavar=("CURVE", "SIZE", "FOLDER"), help="measures one size, for itself")
-    Options.add(parser)
-    given = parser.parse_args()
+    given, options = Options.parsed(parser)
     if given.one:
         curve, size, folder = given.one
-        print(json.dumps(one(curve, int(size), Path(folder), given.clock)))
+        print(json.dumps(one(curve, int(size), Path(folder), options)))
         return
-    options, rows = Options.of(given), {row[0]: row for table in kept("growth") for row in table.rows}
+    rows = {row[0]: row for table in kept("growth") for row in table.rows}
     for curve in given.curves:
         with tempfile.TemporaryDirectory() as folder:
             rows[curve] = measured(curve, Path(folder), options)

@@ -109,9 +109,7 @@ def main() -> None:
 
     parser = parser_of(__doc__)
     parser.add_argument("--batch", type=int, default=8)
-    Options.add(parser)
-    given = parser.parse_args()
-    options = Options.of(given)
+    given, options = Options.parsed(parser)
     kinds = {
         f"{runtime} {precision}": (runtime, precision)
         for precision in ("fp32", "bf16")

@@ -77,9 +77,7 @@ def store_epoch(folder: Path, store: Path) -> Work:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--pairs", type=int, default=48)
-    Options.add(parser)
-    given = parser.parse_args()
-    options = Options.of(given)
+    given, options = Options.parsed(parser)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_facades(folder / "pairs", cases=given.pairs)

@@ -11,9 +11,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from benchmarks.slice_source import configuration, seconds, write_pairs
+from benchmarks.pairs import add_pairs, configuration, write_pairs
 from benchmarks.tables import Table, parser_of, show
-from benchmarks.turns import Options, Spread
+from benchmarks.turns import Options, in_turns
 from medp2p.data.cases import find_cases
 from medp2p.data.checks import check_case
 from medp2p.data.loading import load_case
@@ -26,11 +26,8 @@ def reading(scan: Path, options: Options) -> Table:
     def theirs() -> object:
         return np.asanyarray(nib.load(scan).dataobj)
 
-    turns = [
-        (seconds(lambda: read_volume(scan), options.clock), seconds(theirs, options.clock))
-        for _ in range(options.repeats + 1)
-    ][1:]
-    ours, nibabel = (Spread(list(column)) for column in zip(*turns, strict=True))
+    arms = (lambda: options.took(lambda: read_volume(scan)), lambda: options.took(theirs))
+    ours, nibabel = in_turns(arms, options.repeats, warm=True)
     rows = [["nibabel", str(nibabel), "1"], ["medp2p", str(ours), str(nibabel / ours)]]
     note = f"{options.in_words()}. nibabel stops before the checksum; medp2p compares it, and looks at every voxel."
     return Table("Reading one .nii.gz", ["", "s", "× nibabel"], rows, note)
@@ -43,13 +40,10 @@ def checking(folder: Path, options: Options) -> Table:
 
     def checked() -> float:
         loaded = [load_case(case, config) for case in cases]
-        return seconds(lambda: [check_case(each, config) for each in loaded], options.clock)
+        return options.took(lambda: [check_case(each, config) for each in loaded])
 
-    turns = [
-        (seconds(lambda: [load_case(case, config) for case in cases], options.clock), checked())
-        for _ in range(options.repeats + 1)
-    ][1:]
-    read, beyond = (Spread([100 / len(cases) * value for value in column]) for column in zip(*turns, strict=True))
+    arms = (lambda: options.took(lambda: [load_case(case, config) for case in cases]), checked)
+    read, beyond = (found * (100 / len(cases)) for found in in_turns(arms, options.repeats, warm=True))
     rows = [["reading, hashes included", str(read)], ["checks beyond it", str(beyond)]]
     note = f"{options.in_words()}, from {len(cases)} pairs."
     return Table("Checking 100 pairs of scans", ["", "s"], rows, note)
@@ -57,11 +51,8 @@ def checking(folder: Path, options: Options) -> Table:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--pairs", type=int, default=4)
-    parser.add_argument("--shape", type=int, nargs=3, default=(256, 256, 160))
-    Options.add(parser)
-    given = parser.parse_args()
-    options = Options.of(given)
+    add_pairs(parser)
+    given, options = Options.parsed(parser)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_pairs(folder, given.pairs, tuple(given.shape))

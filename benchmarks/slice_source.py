@@ -8,43 +8,20 @@ everything interleaved in one run.
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.pairs import SPACING_MM, add_pairs, configuration, write_pairs
+from benchmarks.processes import anonymous_mb
 from benchmarks.tables import Table, parser_of, show
-from benchmarks.turns import CLOCKS, Options, Spread
-from medp2p.config import Config, config_from_mapping
+from benchmarks.turns import Options, in_turns
 from medp2p.data.cases import find_cases
 from medp2p.data.cohort import prepare_cohort
 from medp2p.data.loading import load_case
 from medp2p.data.slices import SliceLoader
 from medp2p.data.transforms import prepare
-from medp2p.io import write_volume
-from medp2p.volume import Volume
 
 SIZE = (256, 256)
-SPACING_MM = 1.25
-
-
-def write_pairs(folder: Path, pairs: int, shape: tuple[int, int, int]) -> None:
-    """Balls with a shell of bone, as MR and CT, noise on both."""
-    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij", sparse=True)
-    distance = np.sqrt(x**2 + y**2 + z**2)
-    affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
-    for number in range(pairs):
-        values = np.random.default_rng(number)
-        for name, levels, noise in (("mr", (500, 150, 0), (0, 20)), ("ct", (40, 900, -1000), (-20, 20))):
-            clean = np.select([distance < 0.7, distance < 0.8], levels[:2], levels[2])
-            (folder / f"S{number}").mkdir(exist_ok=True)
-            scan = Volume((clean + values.integers(*noise, shape)).astype(np.int16), affine)
-            write_volume(scan, folder / f"S{number}" / f"{name}.nii.gz")
-
-
-def configuration(folder: Path, *, mask: bool) -> Config:
-    data = {"sources": "mr", "target": "ct", "folder": str(folder), "split": {"validation": 0, "test": 0}}
-    return config_from_mapping({"data": data, "preparation": {"mask_outside_body": mask}})
 
 
 def monai_chain(keys: tuple[str, str]) -> list[object]:
@@ -68,18 +45,6 @@ def monai_chain(keys: tuple[str, str]) -> list[object]:
     ]
 
 
-def anonymous_mb() -> float:
-    """Memory of this process that is no file's, in MB (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), float("nan"))
-
-
-def seconds(work: Callable[[], object], clock: str) -> float:
-    began = CLOCKS[clock]()
-    work()
-    return CLOCKS[clock]() - began
-
-
 def preparation(folder: Path, options: Options) -> Table:
     """Seconds from two files to prepared planes of one pair."""
     from monai.transforms import Compose
@@ -88,14 +53,8 @@ def preparation(folder: Path, options: Options) -> Table:
     case = find_cases(config)[0]
     files = {name: str(path) for name, path in case.files.items()}
     theirs = Compose(monai_chain(("mr", "ct")))
-    turns = [
-        (
-            seconds(lambda: prepare(load_case(case, config), config), options.clock),
-            seconds(lambda: theirs(files), options.clock),
-        )
-        for _ in range(options.repeats)
-    ]
-    ours, monai = (Spread(list(column)) for column in zip(*turns, strict=True))
+    arms = (lambda: prepare(load_case(case, config), config), lambda: theirs(files))
+    ours, monai = in_turns([partial(options.took, arm) for arm in arms], options.repeats)
     rows = [["MONAI's transforms", str(monai), "1"], ["medp2p", str(ours), str(monai / ours)]]
     return Table("Preparation of a pair, from two files to planes in the store's form", ["", "s", "× MONAI"], rows,
                  f"{options.in_words()}.")  # fmt: skip
@@ -121,17 +80,16 @@ def sources(folder: Path, store: Path, options: Options) -> Table:
     def monai_rate(copy_cache: bool, rounds: int) -> float:
         cached.copy_cache = copy_cache
         batches = DataLoader(cached, batch_size=min(4, len(files)), num_workers=0)
-        return rounds * len(files) / seconds(lambda: [None for _ in range(rounds) for _ in batches], options.clock)
+        return rounds * len(files) / options.took(lambda: [None for _ in range(rounds) for _ in batches])
 
-    turns = [
-        (
-            len(loader) / seconds(lambda number=number: [None for _ in loader.batches(number)], options.clock),
-            monai_rate(True, 2),
-            monai_rate(False, 20),
-        )
-        for number in range(options.repeats)
-    ]
-    ours, copying, sharing = (Spread(list(column)) for column in zip(*turns, strict=True))
+    epochs = iter(range(options.repeats))
+
+    def our_rate() -> float:
+        epoch = next(epochs)
+        return len(loader) / options.took(lambda: [None for _ in loader.batches(epoch)])
+
+    arms = (our_rate, partial(monai_rate, True, 2), partial(monai_rate, False, 20))
+    ours, copying, sharing = in_turns(arms, options.repeats)
     rows = [
         ["CacheDataset", str(copying), str(ours / copying), f"{cache_mb:.0f}"],
         ["CacheDataset, copy_cache=False", str(sharing), str(ours / sharing), f"{cache_mb:.0f}"],
@@ -144,15 +102,9 @@ def sources(folder: Path, store: Path, options: Options) -> Table:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--pairs", type=int, default=4)
-    parser.add_argument("--shape", type=int, nargs=3, default=(256, 256, 160))
-    Options.add(parser)
-    given = parser.parse_args()
-    options = Options.of(given)
-    if options.threads:
-        import torch
-
-        torch.set_num_threads(options.threads)
+    add_pairs(parser)
+    given, options = Options.parsed(parser)
+    options.limit_threads()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         scans = Path(folder) / "scans"

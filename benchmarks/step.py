@@ -86,10 +86,9 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--norm", choices=("batch", "instance"), default="batch")
-    Options.add(parser)
-    given = parser.parse_args()
+    given, options = Options.parsed(parser)
     for batch in given.batches:
-        show("step", [measure(batch, given.norm, Options.of(given))], keep=given.keep)
+        show("step", [measure(batch, given.norm, options)], keep=given.keep)
 
 
 if __name__ == "__main__":

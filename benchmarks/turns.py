@@ -11,8 +11,9 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 
 from medp2p.cores import usable_cores
@@ -37,21 +38,33 @@ class Options:
     clock: str = "wall"
     threads: int = 0
 
-    @staticmethod
-    def add(parser: argparse.ArgumentParser) -> None:
+    @classmethod
+    def parsed(cls, parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, "Options"]:
+        """All that a benchmark is given on its command line, and how to measure."""
         parser.add_argument("--repeats", type=int, default=3)
         parser.add_argument("--seconds", type=float, default=3.0, help="of each turn, about")
         parser.add_argument("--clock", choices=sorted(CLOCKS), default="wall")
         parser.add_argument("--threads", type=int, default=0, help="of each arm (default: one a core)")
-
-    @classmethod
-    def of(cls, given: argparse.Namespace) -> "Options":
-        return cls(given.repeats, given.seconds, given.clock, given.threads)
+        given = parser.parse_args()
+        return given, cls(given.repeats, given.seconds, given.clock, given.threads)
 
     def environment(self) -> dict[str, str]:
         """For processes that are measured as a whole."""
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS") if self.threads else ()
         return os.environ | {name: str(self.threads) for name in names}
+
+    def limit_threads(self) -> None:
+        """Of torch, in this process."""
+        import torch
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
+
+    def took(self, work: Work) -> float:
+        """Seconds that some work took in this process."""
+        began = CLOCKS[self.clock]()
+        work()
+        return CLOCKS[self.clock]() - began
 
     def in_words(self) -> str:
         threads = f"{self.threads} thread" if self.threads == 1 else f"{self.threads or usable_cores()} threads"
@@ -99,6 +112,18 @@ class Spread:
         return f"{self.median:.0%} ({min(self.values):.0%}–{max(self.values):.0%})"
 
 
+def in_turns(measures: Sequence[Callable[[], float]], turns: int, *, warm: bool = False) -> list[Spread]:
+    """What is measured in this process, one after the other in each turn.
+
+    Args:
+        measures: Each gives one value.
+        turns: That count.
+        warm: One more comes before them.
+    """
+    found = [[measure() for measure in measures] for _ in range(turns + warm)][warm:]
+    return [Spread(list(column)) for column in zip(*found, strict=True)]
+
+
 def take_turns(arms: Mapping[str, Callable[[], Work]], options: Options) -> dict[str, Measured]:
     """Measures every arm.
 
@@ -132,15 +157,15 @@ def take_turns(arms: Mapping[str, Callable[[], Work]], options: Options) -> dict
 
 def _arm(make: Callable[[], Work], options: Options, answers: Connection) -> None:
     """Does its work as often as it is told, again and again, and says what one piece took and what memory it needed."""
-    import torch
-
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    work, clock = make(), CLOCKS[options.clock]
+    options.limit_threads()
+    work = make()
     work()
     answers.send(None)
     while often := answers.recv():
-        began = clock()
-        for _ in range(often):
-            work()
-        answers.send(((clock() - began) / often, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        took = options.took(partial(_repeat, work, often))
+        answers.send((took / often, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def _repeat(work: Work, often: int) -> None:
+    for _ in range(often):
+        work()

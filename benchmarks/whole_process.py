@@ -6,16 +6,12 @@ Whole processes, one after the other in turns. Both start from the same scan in 
 """
 
 import json
-import multiprocessing
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import apart, whole
 from benchmarks.tables import Table, parser_of, show
 from benchmarks.turns import Options, Spread
 
@@ -44,40 +40,23 @@ def write_inputs(folder: Path, shape: tuple[int, int, int]) -> None:
     torch.save(reference_state_dict(network()), folder / "reference.pth")
 
 
-def whole(command: list[str], options: Options) -> tuple[float, float]:
-    """Seconds by the clock, and MB at most, of a whole process."""
-    began = time.perf_counter()
-    with subprocess.Popen(command, env=options.environment(), stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    wall = time.perf_counter() - began
-    seconds = wall if options.clock == "wall" else usage.ru_utime + usage.ru_stime
-    return seconds, usage.ru_maxrss / 1024
-
-
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--shape", type=int, nargs=3, default=(256, 256, 180))
-    Options.add(parser)
-    given = parser.parse_args()
-    options = Options.of(given)
+    given, options = Options.parsed(parser)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        writing = multiprocessing.get_context("spawn").Process(target=write_inputs, args=(folder, tuple(given.shape)))
-        writing.start()  # in a process of its own, since those that this one starts inherit its largest memory
-        writing.join()
+        apart(write_inputs, folder, tuple(given.shape))
         scan, model = str(folder / "scan.nii.gz"), str(folder / "generator.safetensors")
-        ours = [sys.executable, "-m", "medp2p", "translate", model, "-i", scan, "--device", "cpu", "-q", "--overwrite"]
-        script = [sys.executable, "-m", "benchmarks.user_script", str(folder / "reference.pth"), scan]
+        ours = ["-m", "medp2p", "translate", model, "-i", scan, "--device", "cpu", "-q", "--overwrite"]
+        script = ["-m", "benchmarks.user_script", str(folder / "reference.pth"), scan]
         arms = {"user's script": [*script, str(folder / "peer.nii.gz")]}
         for precision in ("fp32", "bf16"):
             arms[f"medp2p {precision}"] = [*ours, "-o", str(folder / f"{precision}.nii.gz"), "--precision", precision]
         runs = {name: [] for name in arms}
         for _ in range(options.repeats):
             for name, command in arms.items():
-                runs[name].append(whole(command, options))
+                runs[name].append(whole(command, options)[:2])
         rows = _rows(runs, folder)
     shape = " x ".join(map(str, given.shape))
     note = (

@@ -1,6 +1,9 @@
 """What benchmarks are made of: arms that take turns, tables, and the page that shows them."""
 
+import argparse
 import json
+import os
+import sys
 import time
 from functools import partial
 
@@ -8,8 +11,9 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.growth import exponent
+from benchmarks.processes import apart, whole
 from benchmarks.tables import PAGE, RESULTS, Table, page
-from benchmarks.turns import Options, Spread, take_turns
+from benchmarks.turns import Options, Spread, in_turns, take_turns
 
 
 def test_the_page_shows_the_results_that_are_kept() -> None:
@@ -33,6 +37,33 @@ def test_arms_that_take_turns_are_told_apart() -> None:
 def test_ratios_are_taken_turn_by_turn() -> None:
     ratio = Spread([2.0, 4.0, 9.0]) / Spread([1.0, 1.0, 3.0])
     assert (ratio.values, ratio.median, str(ratio)) == ([2.0, 4.0, 3.0], 3.0, "3 (2–4)")
+
+
+def test_what_is_measured_in_turns_comes_after_one_that_warms_up() -> None:
+    numbers = iter(range(6))
+    first, second = in_turns([lambda: next(numbers), lambda: 10 * next(numbers)], 2, warm=True)
+    assert (first.values, second.values) == ([2, 4], [30, 50])
+
+
+def test_the_command_line_says_how_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--pairs", "2", "--clock", "processor", "--threads", "1"])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int)
+    given, options = Options.parsed(parser)
+    assert (given.pairs, options) == (2, Options(clock="processor", threads=1))
+
+
+def test_a_whole_process_is_measured_by_what_it_took_and_what_it_printed() -> None:
+    code = "import os; held = b'x' * (300 << 20); print(os.environ['OMP_NUM_THREADS'])"
+    seconds, peak_mb, printed = whole(["-c", code], Options(threads=1))
+    assert (0 < seconds < 60, peak_mb > 300, printed) == (True, True, "1\n")
+
+
+def test_a_process_that_fails_ends_the_benchmark() -> None:
+    with pytest.raises(SystemExit, match="ended with 3"):
+        whole(["-c", "raise SystemExit(3)"], Options())
+    with pytest.raises(SystemExit, match="ended with 3"):
+        apart(os._exit, 3)
 
 
 def test_the_exponent_of_a_square_is_2_and_that_of_a_constant_0() -> None:
