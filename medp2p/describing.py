@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from os import PathLike
@@ -148,8 +147,9 @@ def _names_beside(path: Path) -> Mapping[int, str]:
 
 def _run(folder: Path) -> dict[str, Any]:
     from medp2p.config import load_config
+    from medp2p.io.json_read import read_object
 
-    provenance = _json(folder / "provenance.json")
+    provenance = read_object(folder / "provenance.json") or {}
     known: dict[str, Any] = {"kind": "run"}
     if (folder / "generator.safetensors").is_file():
         known |= _model(folder / "generator.safetensors")
@@ -209,14 +209,6 @@ def _parameters(header: "ModelHeader") -> int:
                 count *= size
             total += count
     return total
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _last_epoch(history: Path) -> int | None:

@@ -17,6 +17,7 @@ from medp2p.evaluation.rows import SCORE_COLUMNS, json_row, row_of_json
 from medp2p.evaluation.scores import Scores
 from medp2p.io import refuse_file_name
 from medp2p.io.atomic import is_temporary, sweep_stale, write_json
+from medp2p.io.json_read import read_object
 from medp2p.io.machine import file_error
 
 FOLDER: Final = ".medp2p-unfinished"
@@ -61,7 +62,7 @@ class Unfinished:
         try:
             names = [entry.name for entry in place.iterdir()] if place.exists() else []
             made = not place.exists()
-            same = _read(place / FOLDER / "work.json") == identity
+            same = read_object(place / FOLDER / "work.json") == identity
             others = [name for name in names if not is_temporary(name)]
             if others and not same and not overwrite:
                 raise OutputExistsError(
@@ -86,8 +87,8 @@ class Unfinished:
 
     def get(self, case: str, key: str) -> CaseResult | None:
         """The result of a case that was scored before from the same contents; None where there is none."""
-        stored = _read(self._entry(case))
-        return _result(case, stored) if isinstance(stored, dict) and stored.get("key") == key else None
+        stored = read_object(self._entry(case))
+        return _result(case, stored) if stored is not None and stored.get("key") == key else None
 
     def put(self, case: str, key: str, result: CaseResult) -> None:
         """Keep the result of a case."""
@@ -107,8 +108,8 @@ class Unfinished:
 
     def outcome(self, case: str) -> CaseResult | tuple[Fault, ...] | None:
         """What became of a case in this work, by whichever process; None where it is not done."""
-        stored = _read(self._entry(case))
-        if not isinstance(stored, dict):
+        stored = read_object(self._entry(case))
+        if stored is None:
             return None
         if "refused" in stored:
             return tuple(Fault(*each) for each in stored["refused"])
@@ -144,14 +145,6 @@ def _result(case: str, stored: Mapping[str, Any]) -> CaseResult | None:
         scores = Scores(rows, protocols[stored["protocol"]], patients, {case: stored["facts"]})
         return CaseResult(scores, CasePictures.from_json(stored["pictures"]))
     except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _read(path: Path) -> Any:
-    """JSON of a file; None where there is none or it is damaged, which means that the work is done again."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from medp2p.errors import OutputExistsError
 from medp2p.io import write_volume
 from medp2p.io.atomic import atomic_folder, refuse_existing, write_json
+from medp2p.io.json_read import STATEMENT_BYTES, read_object
 from medp2p.preparation.alignment import Aligned
 from medp2p.preparation.options import PreparationOptions
 from medp2p.preparation.quality import FAILED
@@ -28,7 +29,6 @@ FAILED_FOLDER = ".failed"
 BESIDE = "preparation"
 """The folder in a case for all that is no image: statement, transforms, pictures."""
 STATEMENT = "case.json"
-_LARGEST_JSON_BYTES = 1 << 20
 
 
 def write_case(aligned: Aligned, folder: Path, said: dict[str, Any], *, overwrite: bool) -> None:
@@ -105,13 +105,8 @@ def read_statement(folder: Path) -> dict[str, Any] | None:
 
 def read_ours(path: Path) -> dict[str, Any] | None:
     """A JSON file that `prepare` wrote, or None."""
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_JSON_BYTES:
-            return None
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) and content.get("medp2p") == "prepare" else None
+    found = read_object(path, most_bytes=STATEMENT_BYTES)
+    return found if found is not None and found.get("medp2p") == "prepare" else None
 
 
 def finished(output: Path, case_id: str, wanted: Mapping[str, Any]) -> tuple[Path, dict[str, Any]] | None:

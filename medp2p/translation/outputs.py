@@ -1,7 +1,6 @@
 """What lies beside every predicted image: a JSON that says what made it, and so whether it is finished."""
 
 import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -12,11 +11,11 @@ import numpy as np
 
 from medp2p.errors import Medp2pError, OutputExistsError
 from medp2p.io import read_volume
+from medp2p.io.json_read import STATEMENT_BYTES, read_object
 from medp2p.translation.description import Description
 from medp2p.volume import Volume
 
 RESEARCH_USE = "Synthetic image made by a neural network. Research use only: not for diagnosis or treatment."
-_LARGEST_JSON_BYTES = 1 << 20
 
 
 def versions() -> dict[str, str]:
@@ -80,14 +79,9 @@ def unit_of(description: Description, target: str) -> str:
 
 def read_statement(path: Path) -> dict[str, Any] | None:
     """What lies beside an output; None where there is none, or it is not one of ours."""
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_JSON_BYTES:
-            return None
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    ours = isinstance(content, dict) and content.get("synthetic") is True and "output_sha256" in content
-    return content if ours else None
+    found = read_object(path, most_bytes=STATEMENT_BYTES)
+    ours = found is not None and found.get("synthetic") is True and "output_sha256" in found
+    return found if ours else None
 
 
 def same_work(found: dict[str, Any] | None, wanted: Mapping[str, Any]) -> bool:

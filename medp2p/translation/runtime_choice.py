@@ -21,6 +21,7 @@ from torch import nn
 from medp2p.device import Precision, describe_device
 from medp2p.errors import ConfigError, Medp2pError
 from medp2p.io.atomic import write_json
+from medp2p.io.json_read import read_object
 from medp2p.translation.runtime import compile_network, fitting, runtimes
 
 logger = logging.getLogger(__name__)
@@ -161,12 +162,10 @@ def _key(network: nn.Module, precision: Precision, device: torch.device) -> str:
 def _read() -> dict[str, Choice]:
     """What was remembered; nothing where the file is not there or not one of ours."""
     folder = cache_folder()
+    found = None if folder is None else read_object(folder / FILE, most_bytes=_LARGEST_BYTES)
     try:
-        if folder is None or (folder / FILE).stat().st_size > _LARGEST_BYTES:
-            return {}
-        content = json.loads((folder / FILE).read_text("utf-8"))
-        return {key: _choice_of(entry) for key, entry in content.items()}
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return {key: _choice_of(entry) for key, entry in (found or {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
