@@ -11,7 +11,8 @@ from typing import Any
 from medp2p.errors import Fault, FileError, Medp2pError
 from medp2p.evaluation.case_files import CaseWork, Names
 from medp2p.evaluation.choice import AUTO, limits_of, protocol_called
-from medp2p.evaluation.matching import CaseFiles, Source, match_files
+from medp2p.evaluation.matching import CaseFiles, match_files
+from medp2p.evaluation.predictions import Source
 from medp2p.evaluation.scores import Scores
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.evaluation.viewer import build_viewer, require_viewer, worst_cases
