@@ -114,8 +114,8 @@ def _scan(path: Path, *, series: str | None) -> None:
 
 
 def _model(path: Path) -> None:
+    from medp2p.translation.generator import build_network
     from medp2p.translation.model_file import model_path, read_header, read_weights
-    from medp2p.translation.translator import build_network
 
     file = model_path(path)
     header = read_header(file)

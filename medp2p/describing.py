@@ -185,8 +185,8 @@ def _runtimes(header: "ModelHeader") -> dict[str, str]:
     """By which runtime `translate` computes the model on this machine, in each precision, and why."""
     from medp2p.device import Precision, resolve_device
     from medp2p.networks import set_reference_habit
+    from medp2p.translation.generator import build_network
     from medp2p.translation.runtime_choice import foreseen
-    from medp2p.translation.translator import build_network
 
     network, device = build_network(header.description).eval(), resolve_device("auto")
     set_reference_habit(network, header.description.habit == "training")

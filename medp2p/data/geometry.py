@@ -129,6 +129,20 @@ class PlaneGrid:
         )
         return height, width
 
+    def part(self, start: int, stop: int) -> Self:
+        """The grid of some neighbouring planes of this one, from number `start` to before `stop`.
+
+        Examples:
+            >>> PlaneGrid((100, 120, 30), (1.0, 1.0, 4.0), "coronal").part(10, 15).shape_ras
+            (100, 5, 30)
+        """
+        x, y, z = (stop - start if axis == self.normal_axis else n for axis, n in enumerate(self.shape_ras))
+        return replace(self, shape_ras=(x, y, z))
+
+    def within(self, start: int, stop: int) -> tuple[slice, ...]:
+        """Where those planes lie in the RAS-ordered array."""
+        return tuple(slice(start, stop) if axis == self.normal_axis else slice(None) for axis in range(3))
+
     def _in_plane(self, values: tuple[T, T, T]) -> tuple[T, T]:
         width, height = (value for axis, value in enumerate(values) if axis != self.normal_axis)
         return height, width

@@ -1,9 +1,12 @@
 """How much memory a translation takes, said before it is taken."""
 
 import contextlib
+import logging
 import os
 import sys
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _PROCESS_BYTES = 300 << 20  # Python with torch and what comes with it
 _PER_FEATURE_BYTES = 8  # all features of a U-Net that live at once, per pixel and channel of the first layer: measured
@@ -27,6 +30,24 @@ def needed_bytes(*, weights: int, voxels: int, bytes_per_voxel: int, slices: int
         1.1
     """
     return _PROCESS_BYTES + 2 * weights + voxels * bytes_per_voxel + slices * pixels * channels * _PER_FEATURE_BYTES
+
+
+def tell_where_short(needed: int, shape: tuple[int, ...]) -> None:
+    """Say in the log what a scan takes where that is more than there is.
+
+    Args:
+        needed: Bytes, as `needed_bytes` gives them.
+        shape: Of the scan.
+    """
+    there = available_bytes()
+    if there is not None and needed > there:
+        logger.warning(
+            "translating %s voxels takes about %.1f GB of memory and %.1f GB are free: fewer slices at once "
+            "(--batch-size 1) take less",
+            " x ".join(map(str, shape)),
+            needed / 1e9,
+            there / 1e9,
+        )
 
 
 def available_bytes() -> int | None:

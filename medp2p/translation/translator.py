@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -18,12 +17,12 @@ from medp2p.data.intensity import LOW, IntensityMap, Limits
 from medp2p.data.planes import channel_planes, planes
 from medp2p.device import Precision, resolve_device, resolve_precision
 from medp2p.errors import GeometryError, ModelError
-from medp2p.networks import build_generator, set_reference_habit
+from medp2p.networks import set_reference_habit
 from medp2p.networks.limits import size_multiple, smallest_size
 from medp2p.picture import PictureForm, bits_of, in_channels, is_picture, of_channels
 from medp2p.translation.description import ChannelMap, Description
-from medp2p.translation.memory import available_bytes, needed_bytes
-from medp2p.translation.model_file import model_path, read_header, read_weights
+from medp2p.translation.generator import in_channels_last, load_network
+from medp2p.translation.memory import needed_bytes, tell_where_short
 from medp2p.translation.progress import Progress
 from medp2p.translation.runtime import compile_network
 from medp2p.translation.runtime_choice import choose
@@ -103,11 +102,8 @@ class Translator:
             ModelError: It is no model, is damaged, or comes from a newer medp2p.
             ConfigError: The device is not there, or the runtime does not fit.
         """
-        path = model_path(Path(run))
-        header = read_header(path)
         where = resolve_device(device)
-        network = build_network(header.description)
-        network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
+        network, header = load_network(Path(run))
         in_channels_last(network.requires_grad_(False).to(where)).eval()
         set_reference_habit(network, header.description.habit == "training")
         return cls(
@@ -159,8 +155,8 @@ class Translator:
             stop = min(start + step, grid.count)
             made = self._generate(self._prepared(arrays, limits, grid, start, stop), start)
             for channel, name in enumerate(self.description.targets):
-                predicted[name][_within(grid, start, stop)] = self._finished(
-                    name, made[:, channel], _part(grid, start, stop)
+                predicted[name][grid.within(start, stop)] = self._finished(
+                    name, made[:, channel], grid.part(start, stop)
                 )
             if progress:
                 progress(stop, grid.count, "translating")
@@ -225,7 +221,6 @@ class Translator:
         return self._batch_size or min(max(_PLANES_AT_ONCE[self.device.type] * 256 * 256 // (height * width), 1), 64)
 
     def _tell_memory(self, sources: Mapping[str, Volume], grid: PlaneGrid) -> None:
-        """Says what a scan will take where that is more than there is."""
         first = next(iter(sources.values()))
         per_voxel = sum(volume.voxels.itemsize for volume in sources.values())
         per_voxel += sum(np.dtype(self._type(name)).itemsize for name in self.description.targets)
@@ -238,15 +233,7 @@ class Translator:
             pixels=height * width,
             channels=self.description.generator.channels,
         )
-        there = available_bytes()
-        if there is not None and needed > there:
-            logger.warning(
-                "translating %s voxels takes about %.1f GB of memory and %.1f GB are free: fewer slices at once "
-                "(--batch-size 1) take less",
-                " x ".join(map(str, first.shape)),
-                needed / 1e9,
-                there / 1e9,
-            )
+        tell_where_short(needed, first.shape)
 
     def _network_size(self, size: tuple[int, ...]) -> tuple[int, int]:
         """The least height and width, not below those of a slice, that the generator takes."""
@@ -261,7 +248,7 @@ class Translator:
         """Network input of some slices, shape (B, C, H, W), with as many neighbours as the model wants."""
         context = self.description.preparation.context_slices
         low, high = max(start - context, 0), min(stop + context, grid.count)
-        around, inside = _part(grid, low, high), _within(grid, low, high)
+        around, inside = grid.part(low, high), grid.within(low, high)
         mapped = [channel_planes(arrays[name][inside], around, self._maps[name], limits[name]) for name in arrays]
         return np.stack([planes(mapped, index - low, context) for index in range(start, stop)])
 
@@ -297,40 +284,6 @@ class Translator:
             return np.clip(np.rint(values), np.ceil(low), np.floor(high)) if kind.kind in "iu" else values
 
         return from_planes(made, grid, mapping=undone, dtype=kind)
-
-
-def _part(grid: PlaneGrid, start: int, stop: int) -> PlaneGrid:
-    """The grid of some neighbouring planes of another."""
-    shape = list(grid.shape_ras)
-    shape[grid.normal_axis] = stop - start
-    return replace(grid, shape_ras=(shape[0], shape[1], shape[2]))
-
-
-def _within(grid: PlaneGrid, start: int, stop: int) -> tuple[slice, ...]:
-    """Where some neighbouring planes lie in the RAS-ordered array."""
-    return tuple(slice(start, stop) if axis == grid.normal_axis else slice(None) for axis in range(3))
-
-
-def in_channels_last(network: nn.Module) -> nn.Module:
-    """The network with the weights of its convolutions in the order that convolutions are fastest in."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return network
-
-
-def build_network(description: Description) -> nn.Module:
-    """The generator that a description names, its weights yet to be loaded with `assign=True`."""
-    generator = description.generator
-    return build_generator(
-        generator.kind,
-        in_channels=description.in_channels,
-        out_channels=len(description.targets),
-        channels=generator.channels,
-        norm=generator.norm,
-        dropout=generator.dropout,
-        seed=None,
-    )
 
 
 def intensity_map(entry: ChannelMap) -> IntensityMap:

@@ -12,7 +12,8 @@ from medp2p.io.atomic import atomic_file, refuse_existing, write_json, write_tex
 from medp2p.io.machine import file_error
 from medp2p.picture import PictureForm
 from medp2p.translation.described import describe
-from medp2p.translation.model_file import MODEL_FILE, ModelHeader, model_path, read_header, read_weights, write_model
+from medp2p.translation.generator import build_network, load_network
+from medp2p.translation.model_file import MODEL_FILE, ModelHeader, write_model
 from medp2p.translation.outputs import versions
 
 if TYPE_CHECKING:
@@ -50,19 +51,11 @@ def import_weights(
     _refuse(folder, overwrite=overwrite)
     if not Path(weights).exists():
         raise FileError(weights, "there is no such file", fix="give the path of a .pth file")
-    from medp2p.networks import build_generator, load_reference_weights
+    from medp2p.networks import load_reference_weights
 
     config = _with_channels_of(weights, config_from_mapping({}, set, places=False))
     description = describe(config, limits={}, precision="fp32")
-    generator = description.generator
-    network = build_generator(
-        generator.kind,
-        in_channels=description.in_channels,
-        out_channels=len(description.targets),
-        channels=generator.channels,
-        norm=generator.norm,
-        dropout=generator.dropout,
-    )
+    network = build_network(description, seed=0)
     load_reference_weights(network, weights)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,12 +137,7 @@ def export_weights(run: PathLike_, output: PathLike_, *, overwrite: bool = False
         raise ConfigError(output, "an extension that is no export", key="-o", found=target.suffix or "none",
                           expected=", ".join(_EXPORTS), fix="write NAME.pth or NAME.onnx")  # fmt: skip
     refuse_existing(target, overwrite=overwrite)
-    path = model_path(Path(run))
-    header = read_header(path)
-    from medp2p.translation.translator import build_network
-
-    network = build_network(header.description)
-    network.load_state_dict(read_weights(path, header, network.state_dict()), assign=True)
+    network, header = load_network(Path(run))
     write(network.eval(), header, target, overwrite)
     return target
 

@@ -65,6 +65,15 @@ def test_one_scan_in_48_orders_gives_the_same_planes_bit_for_bit(plane, target):
     assert len(found) == 1
 
 
+@given(SHAPES, SPACINGS, PLANES, st.integers(0, 8), st.integers(1, 9))
+def test_some_planes_of_a_volume_are_those_of_its_part(shape, spacing, plane, start, length):
+    grid, array = PlaneGrid(shape, spacing, plane, (1.3, 0.9)), noise(shape)
+    start = min(start, grid.count - 1)
+    stop = min(start + length, grid.count)
+    part = to_planes(array[grid.within(start, stop)], grid.part(start, stop))
+    assert np.array_equal(part, to_planes(array, grid)[start:stop])
+
+
 def test_rows_run_to_anterior_or_superior_and_columns_to_right_or_anterior():
     x, y, z = np.meshgrid(np.arange(3), np.arange(4), np.arange(5), indexing="ij")
     shape, spacing = x.shape, (1.0, 1.0, 1.0)

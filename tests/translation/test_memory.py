@@ -22,7 +22,7 @@ def test_this_machine_has_memory() -> None:
 
 
 def test_a_scan_that_will_not_fit_is_told_before_it_is_translated(model, monkeypatch, caplog) -> None:
-    monkeypatch.setattr("medp2p.translation.translator.available_bytes", lambda: 1 << 20)
+    monkeypatch.setattr("medp2p.translation.memory.available_bytes", lambda: 1 << 20)
     with caplog.at_level(logging.WARNING, "medp2p"):
         Translator.load(model, device="cpu")(Volume(np.arange(60, dtype=np.int16).reshape(5, 6, 2), np.eye(4)))
     assert "5 x 6 x 2 voxels takes about 0.3 GB" in caplog.text
