@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.errors import GeometryError
-from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
+from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)
 LATTICE_TOLERANCE = 1e-3

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from medp2p.affine import CORNER_TOLERANCE_MM, checked_affine, corner_distance_mm
 from medp2p.errors import GeometryError, RegionError
-from medp2p.volume import CORNER_TOLERANCE_MM, checked_affine, corner_distance_mm
 
 INTEGER_TOLERANCE = 1e-3
 """A label within this of an integer is that integer: rounding noise of a float map."""

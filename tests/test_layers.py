@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
     {"errors", "cores", "_version"},
-    {"percentiles", "volume", "regions", "picture"},
+    {"affine", "percentiles", "volume", "regions", "picture"},
     {"body", "placement", "many"},
     {"config", "io"},
     {"device", "networks", "losses", "data", "preparation"},

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medp2p.errors import GeometryError
-from medp2p.volume import Header, Volume, axis_order
+from medp2p.volume import Header, Volume
 
 ORDERS = [(order, flips) for order in permutations(range(3)) for flips in product((1, -1), repeat=3)]
 OBLIQUE = nib.affines.from_matvec(
@@ -41,10 +41,6 @@ def test_every_storage_order_of_a_scan_has_the_same_ras_voxels(scan, order, flip
 def test_the_orientation_is_the_one_that_nibabel_finds(scan, order, flips) -> None:
     other = stored(scan, order, flips)
     assert other.orientation == "".join(nib.aff2axcodes(other.affine))
-
-
-def test_the_first_ras_axis_runs_to_the_patients_right() -> None:
-    assert axis_order(np.diag([-1.0, -1.0, 1.0, 1.0])) == ((0, 1, 2), (True, True, False))
 
 
 @pytest.mark.parametrize(

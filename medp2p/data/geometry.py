@@ -11,9 +11,10 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import axis_order
 from medp2p.data.resampling import resampled
 from medp2p.errors import GeometryError
-from medp2p.volume import Volume, axis_order
+from medp2p.volume import Volume
 
 Array = NDArray[Any]
 Mapping = Callable[[Array], Array]

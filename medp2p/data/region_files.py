@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.io import image_stem, label_names, read_label_table, read_regions
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
 from medp2p.regions import Regions
-from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
+from medp2p.volume import Volume
 
 Names = Mapping[Any, Any] | str | Path | None
 """Label -> name, and `groups` if any; a label table's path, or the word of a known one; None: numbers are the names."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import axis_order
 from medp2p.evaluation.case import Case
 from medp2p.evaluation.figures import Plane, Scale, plane_of, plane_spacing, slice_strip
 from medp2p.evaluation.joint import JointErrors
@@ -17,7 +18,7 @@ from medp2p.evaluation.protocol import NoDataRange
 from medp2p.evaluation.scored_region import Mask
 from medp2p.percentiles import percentiles
 from medp2p.picture import is_picture
-from medp2p.volume import Volume, axis_order
+from medp2p.volume import Volume
 
 Array = NDArray[Any]
 SHOWN_HU: Final = (-500.0, 1000.0)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.cores import usable_cores
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.dicom_beside import has_further_slices
@@ -20,7 +21,7 @@ from medp2p.io.machine import file_error
 from medp2p.io.names import passed_over
 from medp2p.io.text_header import lps_affine
 from medp2p.regions import Regions
-from medp2p.volume import CORNER_TOLERANCE_MM, Volume, corner_distance_mm
+from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)
 PathLike = str | os.PathLike[str]

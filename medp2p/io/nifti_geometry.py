@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import LARGEST_MM
 from medp2p.errors import GeometryError
 from medp2p.io.nifti_header import MILLIMETRES, SPACE_UNITS, TIME_UNITS, Affine, quaternion_affine
-from medp2p.volume import LARGEST_MM, Header
+from medp2p.volume import Header
 
 PathLike = str | os.PathLike[str]
 _SIZE_TOLERANCE = 0.01

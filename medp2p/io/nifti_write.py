@@ -7,6 +7,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm, is_orthogonal
 from medp2p.errors import FileError
 from medp2p.io.atomic import atomic_file
 from medp2p.io.gzip_stream import packing
@@ -21,7 +22,7 @@ from medp2p.io.nifti_header import (
 )
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.voxel_bytes import fortran_chunks, storable
-from medp2p.volume import CORNER_TOLERANCE_MM, Header, Volume, corner_distance_mm, is_orthogonal
+from medp2p.volume import Header, Volume
 
 _LARGEST_NIFTI1_AXIS = 32767
 _TYPE_CODES = {np.dtype(name): code for code, name in NUMBER_TYPES.items()}

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import is_orthogonal
 from medp2p.errors import GeometryError
-from medp2p.volume import Volume, is_orthogonal
+from medp2p.volume import Volume
 
 _CHUNK_BYTES = 1 << 22
 _STORED = tuple(np.dtype(name) for name in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"))

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import axis_order
 from medp2p.body import BODY_HU, find_body
-from medp2p.volume import Volume, axis_order
+from medp2p.volume import Volume
 
 THIN_MM = 8.0
 """What is thinner than this all over is no body: shells of beds and head-rests, blankets, tubes."""

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from medp2p.affine import axis_order
 from medp2p.preparation.masks import BONE_HU
 from medp2p.preparation.pyramid import Scan
-from medp2p.volume import axis_order
 
 SIDE_PX = 300
 """Of the square that every plane is drawn in."""

@@ -9,13 +9,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from medp2p.affine import is_orthogonal
 from medp2p.config.intensity_section import is_hu_name
 from medp2p.errors import ConfigError, Fault, FileError, GeometryError, Medp2pError, RegionError
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
 from medp2p.preparation.raw_cases import BODY, REGIONS, RawCase
-from medp2p.volume import Volume, is_orthogonal
+from medp2p.volume import Volume
 
 T = TypeVar("T")
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medp2p.affine import corner_distance_mm
 from medp2p.io.nifti_header import NUMBER_TYPES, affine_quaternion, quaternion_affine
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.nifti_write import write_nifti
-from medp2p.volume import Header, Volume, corner_distance_mm
+from medp2p.volume import Header, Volume
 
 OBLIQUE = nib.eulerangles.euler2mat(0.2, -0.1, 0.3)
 ORDERS = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
