@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 
-from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, ModelError
+from medp2p.errors import ConfigError, Fault, FileError, ModelError, tried
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,9 @@ def check(
         nowhere.nii.gz: there is no such file or folder. Fix: check the path as typed
     """
     logger.debug("%s", _build())
-    try:
-        return list(_faults(Path(target), set, series, progress))
-    except Medp2pError as error:
-        if error.exit_code != Medp2pError.exit_code:
-            raise
-        return list(error.faults)
+    refused: list[Fault] = []
+    found = tried(refused, lambda: list(_faults(Path(target), set, series, progress)))
+    return refused if found is None else found
 
 
 def _build() -> str:
@@ -80,12 +77,9 @@ def _faults(target: Path, replaced: Sequence[str], series: str | None, progress:
 
 def _all(look: Callable[[Path], None], target: Path) -> Iterator[Fault]:
     """The faults that looking at a target raises."""
-    try:
-        look(target)
-    except Medp2pError as error:
-        if error.exit_code != Medp2pError.exit_code:
-            raise
-        yield from error.faults
+    refused: list[Fault] = []
+    tried(refused, look, target)
+    yield from refused
 
 
 def _configuration(path: Path, replaced: Sequence[str], progress: Progress | None) -> Iterator[Fault]:

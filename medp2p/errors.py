@@ -12,12 +12,14 @@ Medp2pError
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 Where = str | PathLike[str] | None
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,28 @@ def _again(kind: type[Medp2pError], faults: tuple[Fault, ...], exit_code: int) -
     error = kind.several(faults)
     error.exit_code = exit_code
     return error
+
+
+def tried(faults: list[Fault], work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | None:
+    """What some work gives; or None, and what it refused is added to the faults, so that the next can be looked at.
+
+    Raises:
+        Medp2pError: The machine failed, which is no fault of the input.
+
+    Examples:
+        >>> def refuse(path: str) -> None:
+        ...     raise FileError(path, "it is damaged", fix="copy it again")
+        >>> faults: list[Fault] = []
+        >>> tried(faults, len, "abc"), tried(faults, refuse, "ct.nii.gz"), *map(str, faults)
+        (3, None, 'ct.nii.gz: it is damaged. Fix: copy it again')
+    """
+    try:
+        return work(*given, **named)
+    except Medp2pError as error:
+        if error.exit_code != Medp2pError.exit_code:
+            raise
+        faults += error.faults
+        return None
 
 
 class ConfigError(Medp2pError, ValueError):

@@ -36,6 +36,26 @@ def test_each_error_is_also_the_builtin_that_a_caller_expects(kind: type, builti
     assert isinstance(error, errors.Medp2pError)
 
 
+def refuse(exit_code: int) -> None:
+    error = errors.FileError.several([errors.fault("a", "bad", fix="mend"), errors.fault("b", "bad", fix="mend")])
+    error.exit_code = exit_code
+    raise error
+
+
+def test_what_is_refused_is_gathered_so_that_the_next_can_be_looked_at() -> None:
+    faults = [errors.fault("first", "bad", fix="mend")]
+    assert errors.tried(faults, refuse, 2) is None
+    assert errors.tried(faults, divmod, 7, 2) == (3, 1)
+    assert [each.path for each in faults] == ["first", "a", "b"]
+
+
+def test_a_machine_that_fails_is_never_gathered_with_what_is_refused() -> None:
+    faults: list[errors.Fault] = []
+    with pytest.raises(errors.FileError) as failed:
+        errors.tried(faults, refuse, exit_code=1)
+    assert (failed.value.exit_code, faults) == (1, [])
+
+
 def test_an_error_survives_a_process_boundary() -> None:
     error = errors.FileError("x", "bad", fix="mend")
     error.exit_code = 1

@@ -17,7 +17,7 @@ from medp2p.data.prepared import PreparedCase
 from medp2p.data.region_files import Names
 from medp2p.data.splits import TRAIN
 from medp2p.data.store import PlaneStore
-from medp2p.errors import ConfigError, Fault, Medp2pError, listed
+from medp2p.errors import ConfigError, Fault, Medp2pError, listed, tried
 from medp2p.io import read_label_table
 
 log = logging.getLogger(__name__)
@@ -135,12 +135,8 @@ def _read_all(
             if preparing:
                 preparing.same(case, sound[files])
             continue
-        try:
-            loaded = load_case(case, config, names)
-        except Medp2pError as error:
-            if error.exit_code != Medp2pError.exit_code:
-                raise
-            faults += error.faults
+        loaded = tried(faults, load_case, case, config, names)
+        if loaded is None:
             continue
         found = check_case(loaded, config)
         faults += found.faults

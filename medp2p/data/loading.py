@@ -1,10 +1,9 @@
 """The files of one case, each read once, as volumes, regions and a mask of the body on one grid."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +12,13 @@ from medp2p.config import Config
 from medp2p.data.cases import Case
 from medp2p.data.picture_cases import check_size, read_pictures, refuse_picture
 from medp2p.data.region_files import Names, on_grid, read_region_file
-from medp2p.errors import Fault, FileError, Medp2pError
+from medp2p.errors import Fault, FileError, tried
 from medp2p.io import read_volume
 from medp2p.io.machine import naming
 from medp2p.picture import in_channels, is_picture
 from medp2p.placement import placed_on
 from medp2p.regions import Regions, integer_labels
 from medp2p.volume import Volume
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +65,8 @@ def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
     images = _read_images(case, config, faults)
     volumes = in_channels(images) if config.data.pictures else images
     grid = next(iter(volumes.values()), None)
-    layers = [_tried(faults, _read_regions, case, number, grid, known) for number in range(len(case.regions))]
-    body = None if case.body is None else _tried(faults, _read_body, case.body, grid)
+    layers = [tried(faults, _read_regions, case, number, grid, known) for number in range(len(case.regions))]
+    body = None if case.body is None else tried(faults, _read_body, case.body, grid)
     if faults:
         raise FileError.several(faults)
     return LoadedCase(
@@ -86,22 +83,13 @@ def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
 
 def _read_images(case: Case, config: Config, faults: list[Fault]) -> dict[str, Volume]:
     if config.data.pictures:
-        return _tried(faults, read_pictures, case, config) or {}
-    read = {name: _tried(faults, _read_scan, path, case) for name, path in case.files.items()}
+        return tried(faults, read_pictures, case, config) or {}
+    read = {name: tried(faults, _read_scan, path, case) for name, path in case.files.items()}
     return {name: volume for name, volume in read.items() if volume is not None}
 
 
 def _read_scan(path: Path, case: Case) -> Volume:
     return refuse_picture(path, read_volume(path), key=case.id)
-
-
-def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | None:
-    """What is read, or None and its faults in the list."""
-    try:
-        return read(*where)
-    except Medp2pError as error:
-        faults += error.faults
-        return None
 
 
 def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) -> Regions:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medp2p.config import Config, with_forms
 from medp2p.data.cases import Case, listed_cases
-from medp2p.errors import Fault, FileError, Medp2pError
+from medp2p.errors import Fault, FileError, Medp2pError, tried
 from medp2p.io import picture_extension, read_volume
 from medp2p.io.picture_read import picture_form
 from medp2p.picture import PictureForm, bits_of, is_picture
@@ -38,19 +38,21 @@ def read_pictures(case: Case, config: Config) -> dict[str, Volume]:
     whole: dict[Path, Volume] = {}
     found: dict[str, Volume] = {}
     for name, path in case.files.items():
-        try:
-            if path not in whole:
-                whole[path] = read_volume(path)
-            check_form(path, whole[path], _wanted(name, config), key=case.id)
-            found[name] = _half(path, whole[path], name, config, key=case.id)
-        except Medp2pError as error:
-            if error.exit_code != Medp2pError.exit_code:
-                raise
-            faults += error.faults
+        picture = tried(faults, _read_picture, name, path, case, config, whole)
+        if picture is not None:
+            found[name] = picture
     faults += _other_sizes(case, found)
     if faults:
         raise FileError.several(dict.fromkeys(faults))  # what is wrong with a file of two halves is said once
     return found
+
+
+def _read_picture(name: str, path: Path, case: Case, config: Config, whole: dict[Path, Volume]) -> Volume:
+    """One picture, or the half of a file that it is; a file of two is kept in `whole` for its other half."""
+    if path not in whole:
+        whole[path] = read_volume(path)
+    check_form(path, whole[path], _wanted(name, config), key=case.id)
+    return _half(path, whole[path], name, config, key=case.id)
 
 
 def check_form(path: Path | None, volume: Volume, wanted: PictureForm, *, key: str | None = None) -> None:

@@ -1,24 +1,21 @@
 """The files of one raw case, each read once: its scans, and the masks with the scan on whose grid they lie."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.affine import is_orthogonal
 from medp2p.config.intensity_section import is_hu_name
-from medp2p.errors import ConfigError, Fault, FileError, GeometryError, Medp2pError, RegionError
+from medp2p.errors import ConfigError, Fault, FileError, GeometryError, RegionError, tried
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
 from medp2p.preparation.raw_cases import BODY, REGIONS, RawCase
 from medp2p.volume import Volume
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +67,12 @@ def read_scans(case: RawCase, *, onto: str | None = None, names: Mapping[int, st
     """
     faults: list[Fault] = []
     target = _target(case, onto)
-    read = {name: _tried(faults, read_volume, path) for name, path in case.channels.items()}
+    read = {name: tried(faults, read_volume, path) for name, path in case.channels.items()}
     volumes = {name: volume for name, volume in read.items() if volume is not None}
     for name, volume in volumes.items():
-        _tried(faults, _refuse_shear, case.channels[name], volume)
-    body = None if case.body is None else _tried(faults, _body, case.body, volumes, target)
-    regions = None if case.regions is None else _tried(faults, _regions, case.regions, volumes, target, names)
+        tried(faults, _refuse_shear, case.channels[name], volume)
+    body = None if case.body is None else tried(faults, _body, case.body, volumes, target)
+    regions = None if case.regions is None else tried(faults, _regions, case.regions, volumes, target, names)
     if faults:
         raise FileError.several(replace(fault, key=fault.key or case.id) for fault in faults)
     hashes = {name: volume.content_sha256() for name, volume in volumes.items()}
@@ -96,17 +93,6 @@ def _target(case: RawCase, onto: str | None) -> str:
             fix="add the scan, or name another channel with --set onto=NAME",
         )
     return onto
-
-
-def _tried(faults: list[Fault], read: Callable[..., T], *where: object) -> T | None:
-    """What is read, or None and its faults in the list."""
-    try:
-        return read(*where)
-    except Medp2pError as error:
-        if error.exit_code != Medp2pError.exit_code:
-            raise
-        faults += error.faults
-        return None
 
 
 def _refuse_shear(path: Path, volume: Volume) -> None:

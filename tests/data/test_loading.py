@@ -5,6 +5,7 @@ import medp2p.io.volumes
 from medp2p.data.cases import Case
 from medp2p.data.loading import load_case
 from medp2p.errors import FileError, Medp2pError
+from medp2p.io.machine import memory_error
 
 from .configs import config_of
 from .scans_on_disk import AFFINE, SHAPE, head, labels_of, write_case
@@ -30,6 +31,17 @@ def test_a_case_holds_what_its_files_hold(tmp_path):
     assert np.array_equal(loaded.regions.mask("bone"), scans["ct"] > 300)
     assert np.array_equal(loaded.body, scans["ct"] > -500)
     assert set(loaded.hashes) == {"mr", "ct", "regions", "body"}
+
+
+def test_a_machine_that_fails_is_no_fault_of_a_file(tmp_path, monkeypatch):
+    def without_memory(path):
+        raise memory_error(path)
+
+    write_case(tmp_path, **head())
+    monkeypatch.setattr("medp2p.data.loading.read_volume", without_memory)
+    with pytest.raises(FileError, match="not enough memory") as failed:
+        load_case(case_in(tmp_path), CONFIG)
+    assert failed.value.exit_code == 1
 
 
 def test_hashes_tell_what_is_in_a_file_and_not_how_it_is_called_or_stored(tmp_path):
