@@ -16,6 +16,7 @@ from medp2p.io.atomic import sweep_stale, write_json, write_text
 from medp2p.io.labels import read_label_table
 from medp2p.io.machine import file_error, memory_error
 from medp2p.many import each_case
+from medp2p.many.shard import shard
 from medp2p.preparation.alignment import align
 from medp2p.preparation.masks import TISSUES
 from medp2p.preparation.options import PreparationOptions, read_options
@@ -107,7 +108,7 @@ def prepare(
     options = read_options(set)
     names = _names(Path(raw), options)
     cases, faults = find_raw_cases(raw)
-    mine = _part(cases, shard_of)
+    mine = shard(tuple(cases), shard_of)
     target = _opened(Path(raw), Path(output), options, overwrite=overwrite)
     begin = partial(_begin, target, options, overwrite, names, workers)
     rows: list[_Row] = []
@@ -240,23 +241,6 @@ def _refuse_other_work(output: Path, said: Mapping[str, Any] | None, wanted: Map
             expected=", ".join(f"{key}={json.dumps(wanted[key])}" for key in other),
             fix="choose another folder, or ask for it with --overwrite",
         )
-
-
-def _part(cases: list[RawCase], part: str | None) -> list[RawCase]:
-    """The share of a job array: part i of n, i from 1 to n."""
-    if part is None:
-        return cases
-    first, _, count = part.partition("/")
-    if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
-        raise ConfigError(
-            None,
-            "no part of the cases",
-            key="--shard",
-            found=part,
-            expected="i/n with i from 1 to n",
-            fix="write 1/4 for the first of four parts",
-        )
-    return cases[int(first) - 1 :: int(count)]
 
 
 def _names(raw: Path, options: PreparationOptions) -> dict[int, str] | None:
