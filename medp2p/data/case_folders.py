@@ -10,8 +10,7 @@ from medp2p.config import Config, missing_data
 from medp2p.config.section import case_id, check_word
 from medp2p.data.layouts import LAYOUTS
 from medp2p.errors import Fault, FileError, fault
-from medp2p.io import image_files, image_stem
-from medp2p.io.machine import file_error
+from medp2p.io import image_files, image_stem, sub_folders
 
 log = logging.getLogger(__name__)
 
@@ -88,20 +87,6 @@ def _found_by_layout(folder: Path, config: Config) -> tuple[list[FoundCase], lis
         cause = f"no case is in the folder, read as {data.layout}"
         faults.append(config.fault("data.folder", cause, found=told or None, expected=names, fix=fix))
     return [FoundCase(case.id, case.files, case.regions, case.body, case.patient) for case in whole], faults
-
-
-def sub_folders(folder: Path) -> list[Path]:
-    """The folders in a folder in the order of their names, but for those that begin with a dot.
-
-    Raises:
-        FileError: The folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
-    except OSError as error:
-        raise file_error(folder, error) from None
-    return [folder / name for name in names]
 
 
 def channel_file(folder: Path, name: str) -> Path | None:

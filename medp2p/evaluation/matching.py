@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from os import fspath
 from pathlib import Path
 
-from medp2p.errors import Fault, FileError, Medp2pError, fault
+from medp2p.errors import Fault, FileError, Medp2pError, fault, tried
 from medp2p.evaluation.patterns import refuse_unknown_placeholders
 from medp2p.evaluation.predictions import Prediction, Source, find_predictions
 from medp2p.evaluation.role import Role
@@ -92,10 +92,9 @@ def match_files(
     found = {role: Role(role, fspath(source), given) for role, source in roles.items() if source is not None}
     cases = []
     for prediction in given.cases.values():
-        try:
-            cases.append(_case(prediction, found))
-        except Medp2pError as refused:
-            faults += refused.faults
+        case = tried(faults, _case, prediction, found)
+        if case is not None:
+            cases.append(case)
     if not cases and not faults:
         raise FileError(predicted, "no image here", fix="give an image file, a folder of them or a pattern with {case}")
     faults = [*dict.fromkeys(faults)]  # what is wrong with an argument is wrong for every case

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medp2p.errors import Fault, FileError, fault
 from medp2p.evaluation.patterns import CASE, expanded
-from medp2p.io import image_files, image_stem, list_images, passed_over, picture_extension
+from medp2p.io import image_files, image_stem, list_images, picture_extension, sub_folders
 
 Source = str | PathLike[str]
 
@@ -88,8 +88,3 @@ def find_predictions(source: Source) -> tuple[Predictions, list[Fault]]:
         return Predictions(cases, many=True), faults
     pictures, faults = list_images(path, pictures=True)
     return Predictions({case: Prediction(case, file) for case, file in pictures.items()}, many=True), [*faults]
-
-
-def sub_folders(folder: Path) -> list[Path]:
-    """The folders in a folder that may be cases, in the order of their names."""
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not passed_over(entry.name))

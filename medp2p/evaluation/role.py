@@ -6,8 +6,8 @@ from pathlib import Path
 
 from medp2p.errors import ConfigError, Fault, FileError, fault
 from medp2p.evaluation.patterns import CASE, expanded, without_case
-from medp2p.evaluation.predictions import Prediction, Predictions, sub_folders
-from medp2p.io import image_stem, list_images
+from medp2p.evaluation.predictions import Prediction, Predictions
+from medp2p.io import image_stem, list_images, sub_folders
 
 
 @dataclass(frozen=True)

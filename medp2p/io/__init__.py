@@ -14,6 +14,7 @@ from medp2p.io.names import (
     passed_over,
     picture_extension,
     refuse_file_name,
+    sub_folders,
 )
 from medp2p.io.regions_read import read_regions
 from medp2p.io.volumes import read_volume, refuse_unknown_format, write_volume
@@ -35,5 +36,6 @@ __all__ = [
     "read_volume",
     "refuse_file_name",
     "refuse_unknown_format",
+    "sub_folders",
     "write_volume",
 ]

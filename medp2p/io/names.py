@@ -120,6 +120,20 @@ def image_files(folder: PathLike, *, pictures: bool = False) -> Iterator[Path]:
             yield Path(folder) / name
 
 
+def sub_folders(folder: PathLike) -> list[Path]:
+    """The folders in a folder in the order of their names, but for those that begin with a dot.
+
+    Raises:
+        FileError: The folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except OSError as error:
+        raise file_error(folder, error) from None
+    return [Path(folder) / name for name in names]
+
+
 def list_images(folder: PathLike, *, pictures: bool = False) -> tuple[dict[str, Path], list[Fault]]:
     """The images of a folder by their name without extension, and those that two files claim.
 

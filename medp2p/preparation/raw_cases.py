@@ -7,9 +7,8 @@ from os import PathLike
 from pathlib import Path
 
 from medp2p.config.section import case_id, channel_name, check_word
-from medp2p.data.case_folders import sub_folders
 from medp2p.errors import Fault, FileError, fault
-from medp2p.io import list_images, passed_over
+from medp2p.io import list_images, passed_over, sub_folders
 from medp2p.io.machine import file_error
 
 logger = logging.getLogger(__name__)

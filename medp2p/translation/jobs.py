@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
-from medp2p.errors import ConfigError, Fault, FileError, Medp2pError, OutputExistsError, fault
+from medp2p.errors import ConfigError, Fault, FileError, OutputExistsError, fault, tried
 from medp2p.io import (
     IMAGE_EXTENSIONS,
     PICTURE_OUTPUTS,
@@ -14,6 +14,7 @@ from medp2p.io import (
     list_images,
     refuse_file_name,
     refuse_unknown_format,
+    sub_folders,
 )
 from medp2p.translation.description import Description
 
@@ -213,11 +214,9 @@ def _cohort(path: Path, target: Path, description: Description) -> Jobs | None:
     jobs: list[Job] = []
     faults: list[Fault] = []
     bare: list[str] = []
-    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
-        try:
-            files = _case_files(folder, description)
-        except Medp2pError as error:
-            faults.extend(error.faults)
+    for folder in sub_folders(path):
+        files = tried(faults, _case_files, folder, description)
+        if files is None:
             continue
         missing = [name for name in description.sources if name not in files]
         if not missing:
