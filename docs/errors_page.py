@@ -47,6 +47,8 @@ def alternatives(node: ast.expr | None, known: dict[str, list[ast.expr]], depth:
     """Every text that an expression may be, with `…` for what only a run knows."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "did_you_mean":
+        return [f"did you mean `{ELLIPSIS}`?", *alternatives(node.args[-1], known, depth)]
     if isinstance(node, ast.IfExp):
         return [*alternatives(node.body, known, depth), *alternatives(node.orelse, known, depth)]
     if isinstance(node, ast.JoinedStr):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medp2p.affine import CORNER_TOLERANCE_MM, checked_affine, corner_distance_mm
 from medp2p.errors import GeometryError, RegionError
+from medp2p.nearest import nearest
 
 INTEGER_TOLERANCE = 1e-3
 """A label within this of an integer is that integer: rounding noise of a float map."""
@@ -74,7 +74,7 @@ class Regions:
         for name, members in self.groups.items():
             for member in members:
                 if member not in self._names():
-                    raise _unknown(member, self._names(), key=f"group {name}")
+                    raise unknown_region(member, self._names(), key=f"group {name}")
 
     @classmethod
     def combine(cls, first: "Regions", *others: "Regions") -> "Regions":
@@ -146,7 +146,7 @@ class Regions:
         if not pairs and name == BACKGROUND:
             return ~self._union([layer.labels != 0 for layer in self.layers])
         if not pairs:
-            raise _unknown(name, self.region_names)
+            raise unknown_region(name, self.region_names)
         return self._union([layer.labels == label for layer, label in pairs])
 
     def weight_map(self, weights: Mapping[str, float]) -> NDArray[np.float32]:
@@ -247,12 +247,13 @@ def present_labels(labels: Labels) -> list[int]:
     return sorted(found)
 
 
-def _unknown(name: str, known: Sequence[str], key: str | None = None) -> RegionError:
-    near = get_close_matches(name, known, n=1)
+def unknown_region(name: str, known: Sequence[str], key: str | None = None) -> RegionError:
+    """The error that no region has a name, with those that there are."""
+    near = nearest(name, known)
     return RegionError(
         None,
         f"no region is called {name}",
         key=key,
         expected=f"one of {', '.join(known) or 'none'}",
-        fix=f"write {near[0]}" if near else "use a name of the label table",
+        fix=f"write {near}" if near else "use a name of the label table",
     )

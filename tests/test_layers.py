@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "medp2p"
 LAYERS = (
-    {"errors", "cores", "_version"},
+    {"errors", "cores", "nearest", "_version"},
     {"affine", "percentiles", "volume", "regions", "picture"},
     {"body", "placement", "many"},
     {"config", "io"},
@@ -87,7 +87,7 @@ def test_imports_point_down_the_layers() -> None:
 
 
 def test_the_configuration_imports_no_room_that_it_configures() -> None:
-    allowed = {"errors", "volume", "regions", "picture", "config", "io", "_version"}
+    allowed = {"errors", "nearest", "volume", "regions", "picture", "config", "io", "_version"}
     found = {other for name in modules() if name.split(".")[0] == "config" for other in own(name)}
     assert {other for other in found if other.split(".")[0] not in allowed} == set()
 

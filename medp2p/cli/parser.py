@@ -3,13 +3,13 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from typing import NoReturn
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from medp2p.cli.messages import say_faults, say_on_stderr
 from medp2p.errors import fault
+from medp2p.nearest import did_you_mean
 
 PROGRAM = "medp2p"
 
@@ -55,7 +55,7 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """
     first = words[0].split("=")[0] if words else ""
     if first.startswith("-") and first not in parser.options_known():
-        fix = _nearest(first, parser.options_known(), f"options come after the verb: `medp2p VERB … {first}`")
+        fix = did_you_mean(first, parser.options_known(), f"options come after the verb: `medp2p VERB … {first}`")
         parser.refuse(first, "no such option before the verb", fix)
     options, unknown = parser.parse_known_args(words)
     if unknown:
@@ -64,7 +64,7 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
         if not word.startswith("-"):
             verb.refuse(word, "one word too many", f"see `{verb.prog} --help`; a name with blanks goes in quotes")
         option = word.split("=")[0]
-        verb.refuse(option, "no such option", _nearest(option, verb.options_known(), f"see `{verb.prog} --help`"))
+        verb.refuse(option, "no such option", did_you_mean(option, verb.options_known(), f"see `{verb.prog} --help`"))
     return options
 
 
@@ -192,11 +192,6 @@ def _in_our_words(message: str, parser: Parser) -> tuple[str, str, str]:
     if chosen := re.match(r"invalid choice: '?(.*?)'? \(choose from (.*)\)", cause):
         known = re.findall(r"[\w.-]+", chosen[2])
         cause = f"no such {'verb' if argument in ('VERB', 'WHAT') else 'value'} (found {chosen[1]})"
-        return argument, cause, _nearest(chosen[1], known, f"choose one of {', '.join(known)}")
+        return argument, cause, did_you_mean(chosen[1], known, f"choose one of {', '.join(known)}")
     cause, _, own_fix = cause.partition(". Fix: ")
     return argument, cause, own_fix or fix
-
-
-def _nearest(word: str, known: Sequence[str], otherwise: str) -> str:
-    meant = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean `{meant[0]}`?" if meant else otherwise

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medp2p.config.messages import nearest
 from medp2p.config.rule import reads
 from medp2p.config.strict_yaml import shown
 from medp2p.errors import Fault
+from medp2p.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from medp2p.config.schema import Config
@@ -49,12 +49,7 @@ def files_belong_to_channels(config: "Config") -> Iterator[Fault]:
     for name, files in (data.files or {}).items():
         key = f"data.files.{name}"
         if name not in known:
-            meant = nearest(name, known)
-            fix = (
-                f"did you mean `{meant}`?"
-                if meant
-                else f"remove it, or name it in data.sources; known: {', '.join(known)}"
-            )
+            fix = did_you_mean(name, known, f"remove it, or name it in data.sources; known: {', '.join(known)}")
             yield config.fault(key, "no channel has this name", found=shown(name), fix=fix)
         elif len(files) > 1 and name != "regions":
             yield config.fault(key, "several files for one channel", found=len(files), expected="one", fix="keep one")
@@ -81,8 +76,7 @@ def listed_cases_are_complete(config: "Config") -> Iterator[Fault]:
         for name in entry.files:
             if name not in data.images:
                 known = (*data.images, *type(entry).model_fields)
-                meant = nearest(name, known)
-                fix = f"did you mean `{meant}`?" if meant else f"remove it; known here are {', '.join(known)}"
+                fix = did_you_mean(name, known, f"remove it; known here are {', '.join(known)}")
                 yield config.fault(f"{key}.{name}", "unknown key", found=shown(name), fix=fix)
 
 

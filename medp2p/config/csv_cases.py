@@ -11,11 +11,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from medp2p.config.case_entry import CaseEntry
-from medp2p.config.messages import message_of, nearest, place_of
+from medp2p.config.messages import message_of, place_of
 from medp2p.config.places import absolute
 from medp2p.config.strict_yaml import shown
 from medp2p.config.text_file import read_text
 from medp2p.errors import ConfigError, Fault, fault
+from medp2p.nearest import did_you_mean
 
 MAX_CSV_BYTES = 50_000_000
 _KEYS = tuple(CaseEntry.model_fields)
@@ -80,8 +81,7 @@ def _columns(path: str | PathLike[str], header: list[str], channels: Sequence[st
         yield fault(path, "the column is there twice", fix="keep one", key=name or "(no name)", line=line)
     for name in header:
         if name not in known:
-            meant = nearest(name, known)
-            fix = f"did you mean `{meant}`?" if meant else f"remove it; known are {', '.join(known)}"
+            fix = did_you_mean(name, known, f"remove it; known are {', '.join(known)}")
             yield fault(path, "unknown column", found=shown(name), fix=fix, key=name or "(no name)", line=line)
     for name in ("id", "split", *channels):
         if name not in header:

@@ -1,8 +1,7 @@
 """pydantic's complaints in the words of medp2p: cause, what was found, what was expected, and the cure."""
 
 import typing
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from medp2p.config.section import RefusalError
 from medp2p.config.strict_yaml import KeyPath, shown
+from medp2p.nearest import did_you_mean, nearest
 
 Message = tuple[str, str | None, str | None, str]
 """Cause, found, expected, fix."""
@@ -31,16 +31,6 @@ _BOUNDS = {
 }  # fmt: skip
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was most likely meant.
-
-    Examples:
-        >>> nearest("batchsize", ["batch_size", "betas"]), nearest("xyz", ["batch_size"])
-        ('batch_size', None)
-    """
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
-
-
 def unknown_key(word: str, known: Sequence[str], elsewhere: Mapping[str, str] | None = None) -> Message:
     """The message for a key that does not exist.
 
@@ -49,12 +39,10 @@ def unknown_key(word: str, known: Sequence[str], elsewhere: Mapping[str, str] | 
         known: The keys that may stand there.
         elsewhere: Keys of other sections, and the dotted names of each.
     """
-    meant = nearest(word, known)
-    if meant is None and elsewhere and word in elsewhere:
+    if elsewhere and word in elsewhere and nearest(word, known) is None:
         return "unknown key here", shown(word), None, f"it is known as {elsewhere[word]}: move it there"
-    if meant is None:
-        return "unknown key", shown(word), None, f"remove it; known here are {', '.join(known)}"
-    return "unknown key", shown(word), None, f"did you mean `{meant}`?"
+    fix = did_you_mean(word, known, f"remove it; known here are {', '.join(known)}")
+    return "unknown key", shown(word), None, fix
 
 
 def place_of(error: ErrorDetails, written: object) -> KeyPath:
@@ -83,20 +71,19 @@ def message_of(error: ErrorDetails, model: type[BaseModel], keys: KeyPath, elsew
         return unknown_key(keys[-1], list(owner.model_fields) if owner else [], elsewhere)
     owner = model_at(model, keys[:-1])
     if owner is not None and owner.model_config.get("extra") == "allow" and keys[-1] not in owner.model_fields:
-        meant = nearest(keys[-1], owner.model_fields)
-        return "no path of a file", shown(error["input"]), None, f"did you mean `{meant}`?" if meant else "write a path"
+        fix = did_you_mean(keys[-1], owner.model_fields, "write a path")
+        return "no path of a file", shown(error["input"]), None, fix
     wanted = _wanted(field_at(model, keys))
     if kind == "missing":
         return "it is missing", None, None, f"add it: {wanted}"
     expected = _KINDS.get(kind) or _BOUNDS.get(kind, error["msg"]).format(**context)
     found = shown(error["input"])
     cause = "out of bounds" if kind in _BOUNDS and kind != "literal_error" else "not a value it can have"
+    fix = f"write {expected}" + (f" ({wanted})" if wanted else "")
     if kind == "literal_error" and isinstance(error["input"], str):
         words = expected.replace(" or ", ", ").replace("'", "").split(", ")
-        meant = nearest(error["input"], words)
-        if meant:
-            return cause, found, expected, f"did you mean `{meant}`?"
-    return cause, found, expected, f"write {expected}" + (f" ({wanted})" if wanted else "")
+        fix = did_you_mean(error["input"], words, fix)
+    return cause, found, expected, fix
 
 
 def field_at(model: type[BaseModel], keys: KeyPath) -> FieldInfo | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from medp2p.config.intensity_section import HU_CHANNELS
-from medp2p.config.messages import nearest
 from medp2p.config.rule import reads
 from medp2p.config.strict_yaml import shown
 from medp2p.errors import Fault
+from medp2p.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from medp2p.config.schema import Config
@@ -23,8 +23,7 @@ def maps_belong_to_channels(config: "Config") -> Iterator[Fault]:
     known = tuple(dict.fromkeys((*config.data.channels, *config.data.images)))
     for name in config.intensity:
         if name not in known:
-            meant = nearest(name, known)
-            fix = f"did you mean `{meant}`?" if meant else f"remove it; channels are {', '.join(known)}"
+            fix = did_you_mean(name, known, f"remove it; channels are {', '.join(known)}")
             yield config.fault(f"intensity.{name}", "no channel has this name", found=shown(name), fix=fix)
 
 

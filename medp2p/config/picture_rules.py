@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from medp2p.config.messages import nearest
 from medp2p.config.rule import reads
 from medp2p.config.strict_yaml import shown
 from medp2p.errors import Fault
+from medp2p.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from medp2p.config.schema import Config
@@ -75,8 +75,7 @@ def halves_and_depths_belong_to_pictures(config: "Config") -> Iterator[Fault]:
         )
     for name in data.bits:
         if name not in images:
-            meant = nearest(name, images)
-            fix = f"did you mean `{meant}`?" if meant else f"pictures are {', '.join(images)}"
+            fix = did_you_mean(name, images, f"pictures are {', '.join(images)}")
             yield config.fault(f"data.bits.{name}", "no picture has this name", found=shown(name), fix=fix)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from medp2p.config.messages import nearest
 from medp2p.config.rule import reads
 from medp2p.config.section import RESERVED_REGIONS
 from medp2p.config.strict_yaml import shown
 from medp2p.errors import Fault
+from medp2p.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from medp2p.config.schema import Config
@@ -39,8 +39,7 @@ def groups_join_regions(config: "Config") -> Iterator[Fault]:
             yield config.fault(key, "the name is taken", found=shown(group), fix="call the group otherwise")
         for member in members:
             if named and member not in named:
-                meant = nearest(member, named)
-                fix = f"did you mean `{meant}`?" if meant else f"regions are {', '.join(named)}"
+                fix = did_you_mean(member, named, f"regions are {', '.join(named)}")
                 yield config.fault(key, "no region has this name", found=shown(member), fix=fix)
 
 
@@ -76,8 +75,7 @@ def _unknown_region(config: "Config", key: str, name: str, known: tuple[str, ...
     if not known_regions(config):
         fix = "name the label maps: data.files.regions, or regions of each listed case"
         return config.fault(key, "there are no label maps", found=shown(name), fix=fix)
-    meant = nearest(name, known)
-    fix = f"did you mean `{meant}`?" if meant else f"regions are {', '.join(known)}"
+    fix = did_you_mean(name, known, f"regions are {', '.join(known)}")
     return config.fault(key, "no region has this name", found=shown(name), fix=fix)
 
 

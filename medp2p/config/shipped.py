@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from medp2p.config.messages import nearest
 from medp2p.config.strict_yaml import shown
 from medp2p.errors import ConfigError
+from medp2p.nearest import did_you_mean
 
 SUFFIX = ".yaml"
 
@@ -34,11 +34,6 @@ def shipped(name: str) -> str:
     """
     known = shipped_names()
     if name not in known:
-        meant = nearest(name, known)
-        fix = (
-            f"did you mean `{meant}`?"
-            if meant
-            else f"choose one of {', '.join(known) or 'none: the installation is damaged'}"
-        )
+        fix = did_you_mean(name, known, f"choose one of {', '.join(known) or 'none: the installation is damaged'}")
         raise ConfigError(None, "no shipped configuration has this name", found=shown(name), fix=fix, key="NAME")
     return (shipped_folder() / f"{name}{SUFFIX}").read_text(encoding="utf-8")

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from medp2p.config import Config
 from medp2p.config.section import RESERVED_REGIONS
@@ -12,6 +11,7 @@ from medp2p.data.checks import Findings
 from medp2p.data.loading import LoadedCase
 from medp2p.data.splits import TRAIN, VALIDATION
 from medp2p.errors import Fault, fault
+from medp2p.nearest import nearest
 from medp2p.regions import BACKGROUND, Regions
 
 
@@ -101,13 +101,13 @@ def _unknown_regions(seen: Sequence[SeenCase], config: Config) -> Iterator[Fault
 
 
 def _unknown(config: Config, key: str, name: str, known: Sequence[str]) -> Fault:
-    near = get_close_matches(name, known, n=1)
+    near = nearest(name, known)
     return config.fault(
         key,
         "no case has a region of this name",
         found=name,
         expected=f"one of {', '.join(known)}" if known else "none: the cases have no label maps",
-        fix=f"write {near[0]}" if near else "correct the name, or give the cases their label maps (data.files.regions)",
+        fix=f"write {near}" if near else "correct the name, or give the cases their label maps (data.files.regions)",
     )
 
 

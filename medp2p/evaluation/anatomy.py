@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +11,7 @@ from medp2p.body import find_body
 from medp2p.errors import GeometryError, RegionError
 from medp2p.evaluation.scored_region import Mask, ScoredRegion, bounding_box, of_labels, of_mask, union
 from medp2p.placement import placed_on
-from medp2p.regions import Regions, integer_labels
+from medp2p.regions import Regions, integer_labels, unknown_region
 from medp2p.volume import Volume
 
 RESERVED: Final = ("volume", "body", "weighted", "outside")
@@ -134,12 +133,4 @@ def _region_called(name: str, regions: Sequence[ScoredRegion]) -> ScoredRegion:
     for region in regions:
         if region.name == name:
             return region
-    known = [region.name for region in regions]
-    near = get_close_matches(name, known, n=1)
-    raise RegionError(
-        None,
-        f"no region is called {name}",
-        key="weighted",
-        expected=f"one of {', '.join(known) or 'none'}",
-        fix=f"write {near[0]}" if near else "use a name of the label table",
-    )
+    raise unknown_region(name, [region.name for region in regions], key="weighted")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from medp2p.errors import ConfigError
@@ -15,6 +14,7 @@ from medp2p.evaluation.protocol import (
     hu_limits_fit,
 )
 from medp2p.evaluation.protocol_table import protocols
+from medp2p.nearest import nearest
 from medp2p.percentiles import percentiles
 from medp2p.picture import is_picture
 from medp2p.volume import Volume
@@ -62,13 +62,13 @@ def protocol_called(name: str, references: Sequence[Limits], *, cases: Sequence[
     if name in protocols:
         return protocols[name]
     if name != AUTO:
-        near = get_close_matches(name, [*protocols, AUTO], n=1)
+        near = nearest(name, [*protocols, AUTO])
         raise ConfigError(
             None,
             f"no protocol is called {name}",
             key="protocol",
             expected=f"one of {', '.join((AUTO, *protocols))}",
-            fix=f"write {near[0]}" if near else "choose one of these",
+            fix=f"write {near}" if near else "choose one of these",
         )
     pictures = sum(limits.picture for limits in references)
     if 0 < pictures < len(references):
