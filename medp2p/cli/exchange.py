@@ -7,7 +7,8 @@ from medp2p.cli.parser import Parser, add_common, add_overwrite, add_set, add_ve
 
 IMPORT = """Makes a run folder of a generator that the reference pix2pix repository trained, so that it translates.
 
---set must name data.sources and data.target, and whatever differs from the defaults; no cases are needed."""
+--set must name data.sources and data.target; for pictures also data.kind=pictures. Kind, channels and norm of the
+generator follow from the weights; whatever else differs from the defaults must be told. No cases are needed."""
 EXPORT = """Writes the generator of a run for other programs: .pth under the names of the reference pix2pix repository,
 or .onnx (extra `onnx`), which is compared with the model before it is kept."""
 
@@ -23,6 +24,8 @@ def _add_import(verbs: "argparse._SubParsersAction[Parser]") -> None:
         verbs, "import", _import, summary="take weights of the reference repository", description=IMPORT,
         examples=[
             "medp2p import latest_net_G.pth -o runs/imported --set data.sources=[mr] --set data.target=ct",
+            "medp2p import latest_net_G.pth -o runs/maps --set data.kind=pictures --set data.sources=map "
+            "--set data.target=aerial --set preparation.resize=[256,256] --set generator.habit=training",
         ],
     )  # fmt: skip
     parser.add_argument("weights", metavar="WEIGHTS", help="latest_net_G.pth, or another state dict of that form")

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
     from medp2p.networks.first_weights import initialise
     from medp2p.networks.habit import set_reference_habit
-    from medp2p.networks.reference_weights import channels_of_reference, load_reference_weights, reference_state_dict
+    from medp2p.networks.reference_weights import (
+        architecture_of_reference,
+        load_reference_weights,
+        reference_state_dict,
+    )
 
 __all__ = [
+    "architecture_of_reference",
     "build_discriminator",
     "build_generator",
-    "channels_of_reference",
     "discriminators",
     "generators",
     "initialise",
@@ -30,7 +34,7 @@ __all__ = [
 
 _HOMES = {
     "initialise": "first_weights",
-    "channels_of_reference": "reference_weights",
+    "architecture_of_reference": "reference_weights",
     "load_reference_weights": "reference_weights",
     "reference_state_dict": "reference_weights",
     "set_reference_habit": "habit",

@@ -4,6 +4,7 @@ Source: `models/networks.py` of pytorch-CycleGAN-and-pix2pix (commit 2a7afba).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike, fspath
 from typing import TypeVar
 
@@ -12,15 +13,10 @@ from torch import Tensor, nn
 
 from medp2p.errors import Fault, FileError, ModelError, fault
 from medp2p.networks.discriminator import Discriminator
+from medp2p.networks.reference_architecture import ReferenceArchitecture, architecture_of
 from medp2p.networks.resnet import ResNet
 from medp2p.networks.unet import UNet
 
-_ENDS = (
-    ("model.model.0.weight", "model.model.3.weight", 1),
-    ("model.1.weight", "model.26.weight", 0),
-    ("model.1.weight", "model.23.weight", 0),
-)
-"""First and last convolution of the U-Net and of the ResNets, and which axis of the last one counts what is made."""
 Network = TypeVar("Network", bound=nn.Module)
 
 _WRAPPERS = ("module.", "_orig_mod.")  # DataParallel and torch.compile put these before every name
@@ -55,10 +51,11 @@ def load_reference_weights(network: Network, weights: str | PathLike[str] | Mapp
 
     Raises:
         FileError: The file cannot be read.
-        ModelError: It holds something else, or weights of another architecture; every fault is listed.
+        ModelError: It holds something else, or a generator of another architecture, or weights that do not fit; of
+            these every one is listed.
     """
     path = None if isinstance(weights, Mapping) else fspath(weights)
-    given = _unwrapped(weights if isinstance(weights, Mapping) else _read(fspath(weights)), path)
+    given = _tensors(weights)
     if isinstance(network, ResNet):
         names = reference_names(network, dropout=not any(".conv_block.5." in key for key in given))
     else:
@@ -66,15 +63,17 @@ def load_reference_weights(network: Network, weights: str | PathLike[str] | Mapp
     own = network.state_dict()
     ours = {_renamed(key, names): key for key in own}
     given = {key: tensor for key, tensor in given.items() if key in ours or key.rpartition(".")[2] not in _STATISTICS}
-    faults = _differences(given, {theirs: own[key] for theirs, key in ours.items()}, path)
+    wanted = {theirs: own[key] for theirs, key in ours.items()}
+    _refuse_other_generator(given, wanted, path)
+    faults = _differences(given, wanted, path)
     if faults:
         raise ModelError.several(faults)
     network.load_state_dict({**own, **{ours[key]: tensor for key, tensor in given.items()}})
     return network
 
 
-def channels_of_reference(weights: str | PathLike[str] | Mapping[str, Tensor]) -> tuple[int, int]:
-    """How many channels a generator of the reference repository takes and makes.
+def architecture_of_reference(weights: str | PathLike[str] | Mapping[str, Tensor]) -> ReferenceArchitecture:
+    """What a generator of the reference repository is, told from its weights.
 
     Args:
         weights: As for `load_reference_weights`.
@@ -83,12 +82,12 @@ def channels_of_reference(weights: str | PathLike[str] | Mapping[str, Tensor]) -
         FileError: The file cannot be read.
         ModelError: It holds no weights of a generator.
     """
-    path = None if isinstance(weights, Mapping) else fspath(weights)
-    given = _unwrapped(weights if isinstance(weights, Mapping) else _read(fspath(weights)), path)
-    for first, last, made in _ENDS:
-        if first in given and last in given and given[first].ndim == given[last].ndim == 4:
-            return given[first].shape[1], given[last].shape[made]
-    raise ModelError(path, "holds no generator of the reference", fix="give a *_net_G.pth of the reference repository")
+    found = architecture_of(_tensors(weights))
+    if found is None:
+        path = None if isinstance(weights, Mapping) else fspath(weights)
+        fix = "give a *_net_G.pth of the reference repository"
+        raise ModelError(path, "holds no generator of the reference", fix=fix)
+    return found
 
 
 def reference_names(network: nn.Module, *, dropout: bool | None = None) -> dict[str, str]:
@@ -183,6 +182,13 @@ def _not_weights(path: str | None, found: str) -> ModelError:
     return ModelError(path, "holds no weights", found=found, expected="names and tensors alone", fix=fix)
 
 
+def _tensors(weights: str | PathLike[str] | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a file, or those given, by their names."""
+    if isinstance(weights, Mapping):
+        return _unwrapped(weights, None)
+    return _unwrapped(_read(fspath(weights)), fspath(weights))
+
+
 def _unwrapped(weights: Mapping[str, Tensor], path: str | None) -> dict[str, Tensor]:
     """The tensors by name, without the marks of wrappers and without the note on versions."""
     unwrapped = {}
@@ -195,6 +201,15 @@ def _unwrapped(weights: Mapping[str, Tensor], path: str | None) -> dict[str, Ten
             key = key.partition(".")[2]
         unwrapped[key] = tensor
     return unwrapped
+
+
+def _refuse_other_generator(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: str | None) -> None:
+    """Raise once where two generators differ as a whole, which every one of their weights would say again."""
+    found, own = architecture_of(given), architecture_of(wanted)
+    if found and own and replace(found, dropout=own.dropout) != own:
+        raise ModelError(path, "these are the weights of another generator", found=found, expected=own,
+                         fix="set generator.kind, generator.channels, generator.norm, sources and target as they were "
+                         "trained")  # fmt: skip
 
 
 def _differences(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: str | None) -> list[Fault]:

@@ -1,5 +1,6 @@
 """`training.start_from`: weights to begin with, from a run or from the reference pix2pix repository."""
 
+import logging
 from pathlib import Path
 
 from torch import nn
@@ -9,14 +10,18 @@ from medp2p.networks import load_reference_weights
 from medp2p.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
 from medp2p.translation.model_file import model_path, read_header, read_weights
 
+logger = logging.getLogger(__name__)
+_GENERATOR, _DISCRIMINATOR = "_net_G.pth", "_net_D.pth"
+
 
 def start_from(place: Path, generator: nn.Module, discriminator: nn.Module) -> None:
     """Puts weights into the networks of a training that begins.
 
     Args:
-        place: A run folder or model file; or a `.pth` of the reference repository, for the generator alone.
+        place: A run folder or model file; or a `NAME_net_G.pth` of the reference repository.
         generator: Changed in place.
-        discriminator: Changed in place where a run folder has its weights too.
+        discriminator: Changed in place where a run folder has its weights too, or `NAME_net_D.pth` lies beside those of
+            the generator.
 
     Raises:
         ModelError: The weights are of another network, or damaged.
@@ -24,6 +29,10 @@ def start_from(place: Path, generator: nn.Module, discriminator: nn.Module) -> N
     """
     if place.suffix.lower() == ".pth":
         load_reference_weights(generator, place)
+        beside = place.with_name(place.name.replace(_GENERATOR, _DISCRIMINATOR))
+        if place.name.endswith(_GENERATOR) and beside.is_file():
+            load_reference_weights(discriminator, beside)
+            logger.info("the discriminator starts from %s, which lies beside the generator", beside.name)
         return
     path = model_path(place)
     generator.load_state_dict(read_weights(path, read_header(path), generator.state_dict()))

@@ -19,6 +19,8 @@ from medp2p.translation.outputs import versions
 if TYPE_CHECKING:
     from torch import nn
 
+    from medp2p.networks.reference_architecture import ReferenceArchitecture
+
 logger = logging.getLogger(__name__)
 
 PathLike_ = str | PathLike[str]
@@ -36,7 +38,8 @@ def import_weights(
     Args:
         weights: `latest_net_G.pth`, or any state dict with the reference's names.
         run: The folder to make.
-        set: `section.key=VALUE`: `data.sources`, `data.target`, and what differs from the defaults.
+        set: `section.key=VALUE`: `data.sources`, `data.target`, and whatever else differs from the defaults; kind,
+            channels and norm of the generator follow from the weights.
         overwrite: Replace an imported run.
 
     Returns:
@@ -51,9 +54,13 @@ def import_weights(
     _refuse(folder, overwrite=overwrite)
     if not Path(weights).exists():
         raise FileError(weights, "there is no such file", fix="give the path of a .pth file")
-    from medp2p.networks import load_reference_weights
+    from medp2p.networks import architecture_of_reference, load_reference_weights
 
-    config = _with_channels_of(weights, config_from_mapping({}, set, places=False))
+    set = [set] if isinstance(set, str) else set
+    _refuse_nameless(set)
+    found = architecture_of_reference(weights)
+    given = config_from_mapping({}, [*_generator_of(weights, found), *set], places=False)
+    config = _with_channels_of(weights, found, given)
     description = describe(config, limits={}, precision="fp32")
     network = build_network(description, seed=0)
     load_reference_weights(network, weights)
@@ -66,7 +73,37 @@ def import_weights(
     return folder
 
 
-def _with_channels_of(weights: PathLike_, config: Config) -> Config:
+def _refuse_nameless(given: Sequence[str]) -> None:
+    """Raise where nothing says what the generator translates.
+
+    Raises:
+        ConfigError: `data.sources` or `data.target` is missing.
+    """
+    sections = [text.partition("=")[0].strip() for text in given]
+    missing = [key for key in ("data.sources", "data.target") if not {key, "data"} & {*sections}]
+    if missing:
+        fix = "add --set data.sources=SOURCE --set data.target=TARGET, for pictures also --set data.kind=pictures"
+        raise ConfigError(None, "weights do not say what they translate into what", key="--set",
+                          found=f"no {', no '.join(missing)}", fix=fix)  # fmt: skip
+
+
+def _generator_of(weights: PathLike_, found: "ReferenceArchitecture") -> list[str]:
+    """What the weights say of the configuration, as `--set` has it, so that the user's own word comes after it.
+
+    Raises:
+        ModelError: There is no such generator here.
+    """
+    from medp2p.networks import generators
+
+    if found.kind not in generators or found.norm == "none":
+        raise ModelError(weights, "the weights are of a generator that is not here", found=found,
+                         expected=f"{', '.join(generators)}; batch or instance norm",
+                         fix="take another checkpoint, or train one of these")  # fmt: skip
+    said = [f"generator.kind={found.kind}", f"generator.channels={found.channels}", f"generator.norm={found.norm}"]
+    return said if found.dropout is None else [*said, f"generator.dropout={str(found.dropout).lower()}"]
+
+
+def _with_channels_of(weights: PathLike_, found: "ReferenceArchitecture", config: Config) -> Config:
     """A configuration of pictures with the channels that the weights have: all 1, or all 3 on each side.
 
     Raises:
@@ -74,17 +111,15 @@ def _with_channels_of(weights: PathLike_, config: Config) -> Config:
     """
     if not config.data.pictures:
         return config
-    from medp2p.networks import channels_of_reference
-
-    data, channels = config.data, channels_of_reference(weights)
+    data, channels = config.data, (found.in_channels, found.out_channels)
     forms: dict[str, PictureForm] = {}
-    for key, images, found in zip(
+    for key, images, count in zip(
         ("data.sources", "data.target"), (data.source_images, data.target_images), channels, strict=True
     ):
-        each = next((n for n in (1, 3) if n * len(images) == found), None)
+        each = next((n for n in (1, 3) if n * len(images) == count), None)
         named = sum(len(data.images[name]) for name in images)
-        if each is None and named != found:
-            raise ModelError(weights, "the weights do not have so many channels", key=key, found=found,
+        if each is None and named != count:
+            raise ModelError(weights, "the weights do not have so many channels", key=key, found=count,
                              expected=f"1 or 3 for each of {', '.join(images)}",
                              fix="name every picture; colours apart are NAME.red, NAME.green, NAME.blue")  # fmt: skip
         forms |= {name: PictureForm(each or len(data.images[name]), data.bits.get(name, 8)) for name in images}

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from medp2p.errors import FileError, ModelError
 from medp2p.networks import (
+    architecture_of_reference,
     build_discriminator,
     build_generator,
     discriminators,
@@ -14,6 +15,7 @@ from medp2p.networks import (
     load_reference_weights,
     reference_state_dict,
 )
+from medp2p.networks.reference_architecture import ReferenceArchitecture
 
 from ..textbook import textbook  # noqa: TID252  # pytest imports by file, tests are no package
 
@@ -153,9 +155,35 @@ def test_every_key_that_does_not_fit_is_named_with_the_file(tmp_path: Path) -> N
     assert "(found (5,), expected (8,))" in lines[0]
 
 
-def test_weights_of_another_generator_are_refused() -> None:
-    assert "is missing from the weights" in refusal(ours("unet_256"), theirs("unet_128").state_dict())
-    assert "is in the weights" in refusal(ours("resnet_6", norm="instance"), theirs("resnet_6").state_dict())
+def test_weights_of_another_generator_are_refused_in_one_line() -> None:
+    said = refusal(ours("unet_256"), theirs("unet_128").state_dict())
+    assert "found unet_128 with 8 channels, batch norm, 2 in, 1 out, expected unet_256 with 8 channels" in said
+    assert len(said.splitlines()) == 1
+    said = refusal(ours("resnet_6", norm="instance"), theirs("resnet_6").state_dict())
+    assert (
+        "found resnet_6 with 8 channels, batch norm, 2 in, 1 out, expected resnet_6 with 8 channels, instance" in said
+    )
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("dropout", [True, False])
+@pytest.mark.parametrize("kind", generators)
+def test_weights_say_what_generator_they_are_of(kind: str, dropout: bool, norm: str) -> None:
+    found = architecture_of_reference(theirs(kind, norm=norm, dropout=dropout).state_dict())
+    told = None if kind.startswith("unet") else dropout
+    assert found == ReferenceArchitecture(kind, 8, norm, told, in_channels=2, out_channels=1)
+
+
+def test_weights_of_a_discriminator_are_no_generators() -> None:
+    for kind in discriminators:
+        with pytest.raises(ModelError, match="no generator"):
+            architecture_of_reference(theirs(kind).state_dict())
+
+
+def test_a_generator_without_norm_is_told_from_one_with_instance_norm() -> None:
+    weights = dict(theirs("unet_128", norm="instance").state_dict())
+    bare = {key: tensor for key, tensor in weights.items() if key != "model.model.1.model.1.bias"}
+    assert architecture_of_reference(bare).norm == "none"
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import torch
 
 from medp2p.errors import ConfigError, ModelError, OutputExistsError
 from medp2p.networks import build_generator, reference_state_dict
+from medp2p.networks.unet import UNet
 from medp2p.translation import Translator, export_weights, import_weights
+from medp2p.translation.model_file import model_path, read_header
 from medp2p.volume import Volume
 
 SET = ["data.sources=[mr]", "data.target=ct", "generator.kind=unet_128", "generator.channels=4"]
@@ -36,13 +38,37 @@ def test_an_imported_run_translates(pth, tmp_path) -> None:
 
 
 def test_sources_and_target_must_be_given(pth, tmp_path) -> None:
-    with pytest.raises(ConfigError, match="data"):
+    with pytest.raises(ConfigError, match=r"found no data\.sources, no data\.target.*add --set data\.sources=SOURCE"):
         import_weights(pth, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"found no data\.target\)"):
+        import_weights(pth, tmp_path / "run", set=SET[:1])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "norm", "dropout"),
+    [("unet_128", "instance", True), ("resnet_6", "batch", False), ("unet_256", "batch", True)],
+)
+def test_the_generator_follows_from_the_weights(kind: str, norm: str, dropout: bool, tmp_path) -> None:
+    network = build_generator(kind, in_channels=1, out_channels=1, channels=5, norm=norm, dropout=dropout)
+    torch.save(reference_state_dict(network), tmp_path / "net_G.pth")
+    run = import_weights(tmp_path / "net_G.pth", tmp_path / "run", set=SET[:2])
+    found = read_header(model_path(run)).description.generator
+    assert (found.kind, found.channels, found.norm, found.dropout) == (kind, 5, norm, dropout)
+
+
+def test_a_generator_that_is_not_here_is_refused_by_name(tmp_path) -> None:
+    network = UNet(in_channels=1, out_channels=1, channels=4, halvings=6, norm="batch", dropout=True)
+    torch.save(reference_state_dict(network), tmp_path / "net_G.pth")
+    with pytest.raises(ModelError, match=r"that is not here .found unet_64 with 4 channels"):
+        import_weights(tmp_path / "net_G.pth", tmp_path / "run", set=SET[:2])
     assert not (tmp_path / "run").exists()
 
 
 def test_weights_of_another_network_are_refused(pth, tmp_path) -> None:
-    with pytest.raises(ModelError, match=r"latest_net_G\.pth"):
+    with pytest.raises(
+        ModelError, match=r"latest_net_G\.pth: .*found unet_128 with 4 channels.*expected unet_128 with 8"
+    ):
         import_weights(pth, tmp_path / "run", set=[*SET[:3], "generator.channels=8"])
     assert not (tmp_path / "run").exists()
 
