@@ -21,6 +21,7 @@ from medp2p.errors import ConfigError
 DESCRIPTION = """Translates with the model of a run.
 
   an image file           becomes an image file; formats go by extension: .nii .nii.gz .mha .mhd .nrrd .nhdr
+  a picture or radiograph becomes a picture, .png or .tif, where the model learnt from pictures
   a folder of images      becomes a folder with the same file names
   a DICOM series folder   becomes an image file, or a DICOM folder where OUTPUT ends in /
   a cohort                becomes OUTPUT/<case>/<target>.nii.gz
@@ -39,6 +40,7 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
             "medp2p translate runs/mr2ct -i scans -o predicted",
             "medp2p translate runs/t2flair -i t1=t1.nii.gz -i t2=t2.nii.gz -o flair.nii.gz",
             "medp2p translate runs/mr2ct -i dicom_folder -o synthetic_ct/",
+            "medp2p translate runs/facades -i data/facades/test --half right -o photographs",
         ],
     )  # fmt: skip
     parser.add_argument("model", metavar="RUN", help="a run folder, or its generator.safetensors alone")
@@ -51,6 +53,10 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
         help="how the network is computed: auto, plain, folded, packed or openvino (default: auto)",
     )  # fmt: skip
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="slices at once; changes no result")
+    parser.add_argument(
+        "--half", choices=("left", "right", "whole"),
+        help="what of a picture is translated, where both of a pair lie side by side in it",
+    )  # fmt: skip
     group = parser.add_argument_group("DICOM")
     add_series(group)
     group.add_argument("--keep-identity", action="store_true", help="pass the patient's identity on to a DICOM output")
@@ -76,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
             runtime=options.runtime,
             series=options.series,
             keep_identity=options.keep_identity,
+            half=options.half,
             shard_of=options.shard,
             progress=progress,
             made=lambda path: say_result(str(path)),

@@ -8,6 +8,7 @@ from medp2p.config import Config, with_forms
 from medp2p.data.cases import Case, listed_cases
 from medp2p.errors import Fault, FileError, Medp2pError, tried
 from medp2p.io import picture_extension, read_volume
+from medp2p.io.picture_halves import SIDES, cut_half
 from medp2p.io.picture_read import picture_form
 from medp2p.picture import PictureForm, bits_of, is_picture
 from medp2p.volume import Volume
@@ -90,12 +91,7 @@ def _half(path: Path, volume: Volume, name: str, config: Config, *, key: str) ->
     """The half of a picture that has a name; the whole where each has a file of its own."""
     if config.data.side_by_side is None:
         return volume
-    width = volume.shape[0]
-    if width % 2:
-        raise FileError(path, "an odd width cannot be halved", key=key, found=f"{width} x {volume.shape[1]} pixels",
-                        expected="two pictures of equal width side by side", fix="make both halves anew")  # fmt: skip
-    first = config.data.side_by_side.index(name) * (width // 2)
-    return Volume(volume.voxels[first : first + width // 2], volume.affine, header=volume.header)
+    return cut_half(path, volume, SIDES[config.data.side_by_side.index(name)], key=key)
 
 
 def _other_sizes(case: Case, found: Mapping[str, Volume]) -> list[Fault]:

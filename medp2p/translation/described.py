@@ -50,4 +50,5 @@ def describe(config: Config, *, limits: Mapping[str, tuple[float, float]], preci
         precision=precision,
         habit=generator.habit,
         bits=dict(data.bits),
+        side_by_side=data.side_by_side,
     )

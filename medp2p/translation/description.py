@@ -72,6 +72,7 @@ class Description(_Part):
         files: The name that each channel had in a case folder of the training cohort, `{case}` for the case id.
         bits: Depth of each picture, 8 or 16, where it translates pictures: then `photo.red`, `photo.green` and
             `photo.blue` are the channels of `photo`. Empty for scans.
+        side_by_side: Names of the left and the right half, where both of a pair lay in one picture in training.
         preparation: Plane, spacing and neighbours.
         intensity: The map of every channel.
         precision: In which the model was validated, and translates unless told otherwise.
@@ -87,6 +88,7 @@ class Description(_Part):
     precision: Literal["fp32", "bf16"]
     habit: Literal["evaluation", "training"] = "evaluation"
     bits: dict[Channel, Literal[8, 16]] = {}
+    side_by_side: tuple[Channel, Channel] | None = None
 
     @model_validator(mode="after")
     def _every_channel_has_a_map(self) -> Self:
@@ -107,6 +109,8 @@ class Description(_Part):
             raise ValueError(f"no limits to undo the map of {', '.join(undone)}")
         if self.bits and set(self.bits) != {*self.source_images, *self.target_images}:
             raise ValueError(f"depths of other pictures than those of the channels: {', '.join(self.bits)}")
+        if self.side_by_side and sorted(self.side_by_side) != sorted((*self.source_images, *self.target_images)):
+            raise ValueError("halves of pictures that are not the one source and the one target")
         return self
 
     @property
@@ -137,6 +141,8 @@ class Description(_Part):
         content = self.model_dump(mode="json")
         if not self.bits:  # a model of scans says nothing of pictures
             del content["bits"], content["preparation"]["resize"]
+        if self.side_by_side is None:
+            del content["side_by_side"]
         return json.dumps(content, sort_keys=True, allow_nan=False)
 
     @classmethod

@@ -11,6 +11,7 @@ from medp2p.io import read_volume, write_volume
 from medp2p.io.atomic import check_output, sweep_stale, write_bytes, write_json
 from medp2p.io.machine import file_error, memory_error, naming
 from medp2p.io.temporary import identity_of
+from medp2p.translation.halves import source_halves
 from medp2p.translation.jobs import Job, json_beside
 from medp2p.translation.outputs import (
     is_intact,
@@ -37,6 +38,7 @@ def translate_job(
     keep_identity: bool,
     make_folder: bool,
     progress: Progress | None,
+    half: str | None = None,
 ) -> tuple[list[Path], list[Path]]:
     """One scan from its files to its files.
 
@@ -48,6 +50,7 @@ def translate_job(
         keep_identity: Pass the patient's identity on to a DICOM output.
         make_folder: Make the folder of the outputs, if it is not there.
         progress: Called with slices done, slices in all and what is being done.
+        half: Which half of a picture is translated; see `medp2p.translation.halves`.
 
     Returns:
         The outputs that were made, and those that were finished before.
@@ -61,6 +64,7 @@ def translate_job(
         _refuse_output(job, output, overwrite=overwrite)
     try:
         sources = {name: read_volume(path, series=series) for name, path in job.sources.items()}
+        sources = source_halves(half, sources, job.sources, translator.description)
         if not translator.description.pictures:  # of which one may be grey and another one in colour
             refuse_other_grids(sources, job.sources)
         say = partial(_say, translator, {name: volume.content_sha256() for name, volume in sources.items()})

@@ -16,6 +16,7 @@ from medp2p.errors import FileError, Medp2pError
 from medp2p.io.atomic import sweep_stale
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
+from medp2p.translation.halves import refuse_useless_half
 from medp2p.translation.jobs import Job, Jobs, find_jobs, refuse_output_folder
 from medp2p.translation.limits import LIMITS_FILE, put_limits_card
 from medp2p.translation.model_file import model_path, read_header
@@ -56,6 +57,7 @@ def translate(
     runtime: str = "auto",
     series: str | None = None,
     keep_identity: bool = False,
+    half: str | None = None,
     shard_of: str | None = None,
     workers: int = 1,
     cluster: str | None = None,
@@ -75,6 +77,7 @@ def translate(
         runtime: How the network is computed: `auto` or a name of `medp2p.translation.runtime.runtimes`.
         series: SeriesInstanceUID, where a DICOM folder holds several.
         keep_identity: Pass the patient's identity on to a DICOM output; else it gets a pseudonym.
+        half: `left`, `right` or `whole`: what of a picture is translated, where both of a pair may lie in one.
         shard_of: `i/n` for part i of n of a folder's cases, i from 1.
         workers: Processes on this machine, or jobs on a cluster, that share a folder's cases; see `medp2p.many`.
         cluster: `slurm`, or the address of a dask scheduler; None is this machine.
@@ -87,7 +90,9 @@ def translate(
     Raises:
         Medp2pError: The model, the input or the output cannot be used. In folders every other input is done first.
     """
-    found = find_jobs(input, output, read_header(model_path(Path(run))).description,
+    description = read_header(model_path(Path(run))).description
+    refuse_useless_half(half, description)
+    found = find_jobs(input, output, description,
                       dicom_out=str(output).endswith(("/", "\\")))  # fmt: skip
     if found.many or _makes_folder(found.jobs[0], Path(output)):
         refuse_output_folder(output)
@@ -97,7 +102,7 @@ def translate(
     cases = tuple(enumerate(shard(found.jobs, shard_of), 1))
     alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)
     work = _Work(run, Path(output), device, precision, batch_size, runtime, overwrite, series, keep_identity,
-                 found.many, len(cases), progress if alone else None)  # fmt: skip
+                 half, found.many, len(cases), progress if alone else None)  # fmt: skip
     finished: list[Path] = []
     kept: list[Path] = []
     faults, exit_code = list(found.faults), FileError.exit_code
@@ -174,6 +179,7 @@ class _Work:
     overwrite: bool
     series: str | None
     keep_identity: bool
+    half: str | None
     many: bool
     count: int
     progress: Progress | None
@@ -199,6 +205,7 @@ class _Work:
             keep_identity=self.keep_identity,
             make_folder=self.many or _makes_folder(job, self.output),
             progress=_titled(self.progress, title),
+            half=self.half,
         )
 
 

@@ -10,8 +10,8 @@ from tests.conftest import Answer
 
 OPTIONS = {
     "train": "--run --resume --set --device --devices --nodes --overwrite --profile",
-    "translate": "-i -o --overwrite --device --precision --runtime --batch-size --series --keep-identity --workers "
-    "--shard --cluster",
+    "translate": "-i -o --overwrite --device --precision --runtime --batch-size --half --series --keep-identity "
+    "--workers --shard --cluster",
     "evaluate": "-p -r -m --names -b --weighted --protocol -o --run --split --viewer --json --overwrite --device "
     "--precision --workers --shard --cluster",
     "check": "--json",

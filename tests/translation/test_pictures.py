@@ -1,5 +1,6 @@
 """Pictures through a model: reference checkpoints give the reference's pictures; depth, names and refusals."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import medp2p
-from medp2p.errors import Medp2pError, ModelError
+from medp2p.errors import ConfigError, FileError, Medp2pError, ModelError
 from medp2p.io import read_volume, write_volume
 from medp2p.picture import picture, pixels_of
 from medp2p.translation import import_weights, translate
@@ -200,3 +201,80 @@ def test_a_picture_for_a_model_of_scans_is_refused(model: Path, tmp_path: Path) 
     write_volume(picture(noise((20, 32))), tmp_path / "a.png")
     with pytest.raises(Medp2pError, match=r"a\.png: a picture for a model of scans"):
         translate(model, tmp_path / "a.png", tmp_path / "b.nii.gz", device="cpu")
+
+
+SIDES = "data.side_by_side=[photo, label]"
+
+
+def pairs_in(folder: Path, count: int = 2) -> tuple[Path, list[Pixels]]:
+    """Pictures that hold a photograph and, right of it, the drawing; and the drawings."""
+    drawings = [noise(seed=number) for number in range(count)]
+    for number, drawing in enumerate(drawings):
+        folder.mkdir(exist_ok=True)
+        both = np.concatenate([noise(seed=50 + number), drawing], axis=1)
+        write_volume(picture(both), folder / f"{number}.png")
+    return folder, drawings
+
+
+def test_of_a_pair_side_by_side_the_half_asked_for_is_translated(tmp_path: Path) -> None:
+    run = imported(checkpoint(tmp_path)[1], tmp_path, SIDES)
+    pairs, drawings = pairs_in(tmp_path / "pairs")
+    for number, drawing in enumerate(drawings):
+        (tmp_path / "alone").mkdir(exist_ok=True)
+        write_volume(picture(drawing), tmp_path / f"alone/{number}.png")
+    translate(run, pairs, tmp_path / "halves", half="right", device="cpu")
+    translate(run, tmp_path / "alone", tmp_path / "made", device="cpu")
+    for number in range(2):
+        made = (tmp_path / f"made/{number}.png").read_bytes()
+        assert (tmp_path / f"halves/{number}.png").read_bytes() == made
+    assert json.loads((tmp_path / "halves/0.json").read_text()) == json.loads((tmp_path / "made/0.json").read_text())
+
+
+def test_a_picture_that_looks_like_a_pair_is_not_taken_without_a_word(tmp_path: Path) -> None:
+    run = imported(checkpoint(tmp_path)[1], tmp_path, SIDES)
+    pairs, _ = pairs_in(tmp_path / "pairs", 1)
+    write_volume(picture(noise((256, 300, 3))), pairs / "wide.png")
+    with pytest.raises(FileError, match=r"0\.png: this looks like a pair.*expected label alone.*--half right takes"):
+        translate(run, pairs, tmp_path / "out", device="cpu")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"wide.png"}
+    translate(run, pairs / "0.png", tmp_path / "whole.png", half="whole", device="cpu")
+    assert read_volume(tmp_path / "whole.png").shape == (512, 256, 3)
+
+
+def test_a_model_that_learnt_from_single_pictures_takes_wide_ones(tmp_path: Path) -> None:
+    run = imported(checkpoint(tmp_path)[1], tmp_path)
+    assert read_header(model_path(run)).description.side_by_side is None
+    pairs, _ = pairs_in(tmp_path / "pairs", 1)
+    translate(run, pairs / "0.png", tmp_path / "whole.png", device="cpu")
+    assert read_volume(tmp_path / "whole.png").shape == (512, 256, 3)
+
+
+def test_half_a_picture_that_there_cannot_be_is_refused(tmp_path: Path, model: Path) -> None:
+    run = imported(checkpoint(tmp_path)[1], tmp_path)
+    write_volume(picture(noise((64, 65, 3))), tmp_path / "odd.png")
+    with pytest.raises(FileError, match="an odd width cannot be halved"):
+        translate(run, tmp_path / "odd.png", tmp_path / "out.png", half="left", device="cpu")
+    with pytest.raises(ConfigError, match="no such half"):
+        translate(run, tmp_path / "odd.png", tmp_path / "out.png", half="upper", device="cpu")
+    with pytest.raises(ConfigError, match="only pictures of one source have halves"):
+        translate(model, tmp_path / "odd.png", tmp_path / "out.png", half="left", device="cpu")
+
+
+def test_pictures_of_a_format_that_is_not_read_are_told_and_stop_no_other(tmp_path: Path) -> None:
+    run = imported(checkpoint(tmp_path)[1], tmp_path)
+    (tmp_path / "in").mkdir()
+    write_volume(picture(noise()), tmp_path / "in/0.png")
+    (tmp_path / "in/1.bmp").write_bytes(b"BM")
+    (tmp_path / "in/2.GIF").write_bytes(b"GIF89a")
+    with pytest.raises(FileError) as refused:
+        translate(run, tmp_path / "in", tmp_path / "out", device="cpu")
+    assert [Path(fault.path or "").name for fault in refused.value.faults] == ["1.bmp", "2.GIF"]
+    assert (tmp_path / "out/0.png").is_file()
+
+
+def test_a_checkpoint_that_was_not_imported_is_told_from_a_run(tmp_path: Path) -> None:
+    _, weights = checkpoint(tmp_path)
+    write_volume(picture(noise()), tmp_path / "in.png")
+    for place in (tmp_path, weights):
+        with pytest.raises(ModelError, match=r"latest_net_G\.pth.*make a run of them: `medp2p import "):
+            translate(place, tmp_path / "in.png", tmp_path / "out.png", device="cpu")
