@@ -8,6 +8,7 @@ from typing import NoReturn
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from medp2p.cli.messages import say_faults, say_on_stderr
+from medp2p.cli.reference_flags import known_here
 from medp2p.errors import fault
 from medp2p.nearest import did_you_mean
 
@@ -64,6 +65,8 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
         if not word.startswith("-"):
             verb.refuse(word, "one word too many", f"see `{verb.prog} --help`; a name with blanks goes in quotes")
         option = word.split("=")[0]
+        if here := known_here(option):
+            verb.refuse(option, "a flag of the reference pix2pix", f"write {here}")
         verb.refuse(option, "no such option", did_you_mean(option, verb.options_known(), f"see `{verb.prog} --help`"))
     return options
 

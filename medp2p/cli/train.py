@@ -22,6 +22,7 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
         verbs, "train", run, summary="learn a translation from paired scans", description=DESCRIPTION,
         examples=[
             "medp2p train configs/mr2ct.yaml",
+            "medp2p train configs/facades.yaml",
             "medp2p train configs/mr2ct.yaml --resume",
             "medp2p train configs/mr2ct.yaml --set generator.channels=32 --set training.epochs=20 --run runs/short",
         ],

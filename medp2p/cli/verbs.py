@@ -22,7 +22,7 @@ from medp2p.cli.messages import say_text
 from medp2p.cli.parser import PROGRAM, Help, Parser
 
 DESCRIPTION = """One scan becomes another: MRI to CT, one MR contrast to another, learnt from paired scans.
-Research use only."""
+Pictures and radiographs too. Research use only."""
 EPILOG = """Examples:
   medp2p phantom data/mr2ct
   medp2p train configs/mr2ct.yaml

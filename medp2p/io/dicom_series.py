@@ -18,7 +18,7 @@ from medp2p.errors import FileError, GeometryError
 from medp2p.io.dicom_beside import has_further_slices
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.machine import file_error
-from medp2p.io.names import passed_over
+from medp2p.io.names import passed_over, picture_extension
 from medp2p.io.text_header import lps_affine
 from medp2p.regions import Regions
 from medp2p.volume import Volume
@@ -214,10 +214,17 @@ def _all_frames(path: PathLike, series: str | None, progress: Progress | None, t
         return []
     if not found:
         raise FileError(path, "no CT or MR image here", found=left_out or "no file",
-                        fix="give the folder that directly holds the slices")  # fmt: skip
+                        fix="give one picture, or a configuration that names this folder" if _has_pictures(path)
+                        else "give the folder that directly holds the slices")  # fmt: skip
     if left_out:
         logger.log(tell, "left out of the DICOM files: %s", left_out)
     return found
+
+
+def _has_pictures(path: PathLike) -> bool:
+    """Whether a folder holds pictures, or sub-folders as `train` and `test` do."""
+    found = (entry for pattern in ("*", "*/*") for entry in Path(path).glob(pattern))
+    return any(picture_extension(entry) for entry in found)
 
 
 def _read_one(path: Path, *, series: str | None) -> list[Frame] | str:

@@ -24,6 +24,10 @@ _OTHER_FILES = (
     ".pdf", ".pt", ".pth", ".safetensors", ".svg", ".tar", ".txt", ".webp", ".yaml", ".yml", ".zip",
 )  # fmt: skip
 """Endings that nobody gives a folder, beside those of scans and pictures."""
+OTHER_PICTURES = (".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".heic", ".heif", ".avif", ".psd")
+"""Pictures that are not read: told by name where pictures are looked for, since a pair would be missed in silence."""
+WEIGHTS_EXTENSIONS = (".pth", ".pt", ".ckpt")
+"""What torch saves networks as; named where an image or a run is looked for."""
 _PASSED_OVER = ("thumbs.db", "desktop.ini")
 
 
@@ -135,19 +139,21 @@ def sub_folders(folder: PathLike) -> list[Path]:
 
 
 def list_images(folder: PathLike, *, pictures: bool = False) -> tuple[dict[str, Path], list[Fault]]:
-    """The images of a folder by their name without extension, and those that two files claim.
+    """The images of a folder by their name without extension, those that two files claim, and pictures not read.
 
     Args:
         folder: Where they are.
         pictures: As for `image_files`.
 
     Returns:
-        Name -> file, in the order of names, and a fault for each name that several files have; those are in no pair.
+        Name -> file, in the order of names; a fault for each name that several files have, which are in no pair, and
+        where pictures are looked for also for each file of a format that is not read.
 
     Raises:
         FileError: The folder cannot be read.
     """
     found: dict[str, list[Path]] = {}
+    unread = [unread_picture(path) for path in _other_pictures(folder)] if pictures else []
     for path in image_files(folder, pictures=pictures):
         stem = path.stem if picture_extension(path, radiographs=pictures) else image_stem(path)
         found.setdefault(stem, []).append(path)
@@ -162,7 +168,20 @@ def list_images(folder: PathLike, *, pictures: bool = False) -> tuple[dict[str, 
         for stem, paths in sorted(found.items())
         if len(paths) > 1
     ]
-    return {stem: paths[0] for stem, paths in sorted(found.items()) if len(paths) == 1}, faults
+    return {stem: paths[0] for stem, paths in sorted(found.items()) if len(paths) == 1}, [*faults, *unread]
+
+
+def unread_picture(path: PathLike) -> Fault:
+    """What is wrong with a picture of a format that is not read."""
+    return fault(path, "a format of pictures that is not read", found=Path(path).suffix,
+                 expected=", ".join(PICTURE_EXTENSIONS), fix="save it as PNG or TIFF, or take it away")  # fmt: skip
+
+
+def _other_pictures(folder: PathLike) -> list[Path]:
+    return sorted(
+        path for path in Path(folder).iterdir()
+        if path.suffix.lower() in OTHER_PICTURES and not passed_over(path.name) and not path.is_dir()
+    )  # fmt: skip
 
 
 def passed_over(name: str) -> bool:

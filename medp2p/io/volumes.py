@@ -8,11 +8,14 @@ from medp2p.io.exact import file_size
 from medp2p.io.names import (
     IMAGE_EXTENSIONS,
     INPUT_EXTENSIONS,
+    OTHER_PICTURES,
     PICTURE_EXTENSIONS,
     PICTURE_OUTPUTS,
     RADIOGRAPH_EXTENSIONS,
+    WEIGHTS_EXTENSIONS,
     image_extension,
     picture_extension,
+    unread_picture,
 )
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.nifti_write import write_nifti
@@ -72,6 +75,14 @@ def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
 
         return read_nrrd(path)
     refuse_unknown_format(path)
+    if not extension:
+        file_size(path)
+        if Path(path).suffix.lower() in OTHER_PICTURES:
+            raise FileError.several([unread_picture(path)])
+        if Path(path).suffix.lower() in WEIGHTS_EXTENSIONS:
+            raise FileError(path, "these are weights, no image", found=Path(path).suffix,
+                            fix="make a run of a generator's with `medp2p import`")  # fmt: skip
+        raise _no_format(path, (*INPUT_EXTENSIONS, *PICTURE_EXTENSIONS))
     return read_nifti(path)
 
 

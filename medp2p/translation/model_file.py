@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from medp2p.errors import ModelError
 from medp2p.io.atomic import write_bytes
+from medp2p.io.names import WEIGHTS_EXTENSIONS
 from medp2p.translation.description import SCHEMA_VERSION, Description, text_sha256
 
 if TYPE_CHECKING:
@@ -53,18 +54,28 @@ def model_path(run: Path | str) -> Path:
     """
     path = Path(run)
     inside = path / MODEL_FILE
+    if path.is_file() and path.suffix.lower() in WEIGHTS_EXTENSIONS:
+        raise _of_the_reference(path, path)
     if path.is_dir() and inside.is_file():
         return inside
     if path.is_file():
         return path
     if path.is_dir():
         begun = any((path / name).is_file() for name in ("last.pt", "provenance.json"))
+        weights = [] if begun else sorted(path.glob("*net_G.pth"))
+        if weights:
+            raise _of_the_reference(path, weights[0])
         raise ModelError(
             run,
             "its training has not finished an epoch" if begun else f"no {MODEL_FILE} in this folder",
             fix="go on with `medp2p train CONFIG --resume`" if begun else "give the folder that `medp2p train` made",
         )
     raise ModelError(run, "no such run folder or model file", fix="give the folder that `medp2p train` made")
+
+
+def _of_the_reference(run: Path, weights: Path) -> ModelError:
+    fix = f"make a run of them: `medp2p import {weights} -o RUN --set …`"
+    return ModelError(run, "weights that do not say how a scan becomes their input", found=weights.name, fix=fix)
 
 
 def write_model(path: Path, weights: Mapping[str, "torch.Tensor"], description: Description) -> str:

@@ -1,10 +1,15 @@
 """Wrong usage: one line of usage, one line that names the argument, exit code 2."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from medp2p.cli.reference_flags import _KEYS, _OPTIONS, known_here
 from tests.conftest import Answer
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/from-the-reference.md"
 
 Command = Callable[..., Answer]
 
@@ -18,6 +23,8 @@ Command = Callable[..., Answer]
         ("-q train x", "error: -q: no such option before the verb. Fix: options come after the verb"),
         ("train", "error: CONFIG: it is missing"),
         ("train x --resum", "error: --resum: no such option. Fix: did you mean `--resume`?"),
+        ("train x --dataroot d --name n", "error: --dataroot: a flag of the reference pix2pix. Fix: write the key"),
+        ("train x --continue_train", "error: --continue_train: a flag of the reference pix2pix. Fix: write --resume"),
         ("train x --devices 0", "error: --devices: no such number (found '0', expected a whole number from 1 on)"),
         ("info --nonsense x", "error: --nonsense: no such option"),
         ("info a b", "error: b: one word too many"),
@@ -42,6 +49,19 @@ def test_it_is_refused(medp2p: Command, words: str, said: str) -> None:
     assert usage.startswith("Usage: medp2p")
     assert fault.startswith(said)
     assert ". Fix: " in fault
+
+
+def test_flags_of_the_reference_are_called_as_the_page_on_moving_calls_them() -> None:
+    lines = [line.split("|") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    page: dict[str, list[str]] = {}
+    for line in lines:
+        for flag in re.findall(r"--\w+", line[1]):
+            page.setdefault(flag, []).append(line[2])
+    for flag in {*_KEYS, *_OPTIONS}:
+        said = (known_here(f"--{flag}") or "").partition(", or --set")[0]
+        names = [word.rpartition(".")[2] for word in re.findall(r"\w+\.\w+|--?\w+", said)]
+        assert names
+        assert any(all(name in row for name in names) for row in page[f"--{flag}"]), flag
 
 
 def test_a_command_that_is_cut_short_is_not_guessed(medp2p: Command) -> None:

@@ -105,3 +105,13 @@ def test_radiographs_and_other_formats_are_partners_by_name(tmp_path: Path) -> N
     cases = find_cases(config_of(tmp_path, data={"split": {"validation": 0.0, "test": 0.0}}))
     assert [sorted(path.name for path in case.files.values()) for case in cases] == [["1.PNG", "1.tif"], ["2.dcm"] * 2]
     assert np.all([case.split == "train" for case in cases])
+
+
+def test_a_picture_of_a_format_that_is_not_read_is_no_picture_that_is_not_there(tmp_path: Path) -> None:
+    halves(tmp_path)
+    (tmp_path / "6.gif").write_bytes(b"GIF89a")
+    (tmp_path / "7.WebP").write_bytes(b"RIFF")
+    with pytest.raises(ConfigError) as refused:
+        find_cases(config_of(tmp_path, data=SIDES))
+    assert [Path(found.path or "").name for found in refused.value.faults] == ["6.gif", "7.WebP"]
+    assert "found .gif, expected .png" in str(refused.value)

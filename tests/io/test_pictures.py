@@ -222,3 +222,16 @@ def test_channels_taken_apart_and_put_together_are_the_picture() -> None:
     assert list(back) == list(given)
     assert all(back[name].content_sha256() == given[name].content_sha256() for name in given)
     assert is_picture(back["photo"])
+
+
+def test_a_picture_of_a_format_that_is_not_read_says_which_are(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.bmp")
+    with pytest.raises(FileError, match=r"a\.bmp: a format of pictures that is not read .found \.bmp, expected \.png"):
+        read_volume(tmp_path / "a.bmp")
+
+
+def test_a_folder_of_pictures_is_no_series_without_its_slices(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "train/a.png")
+    with pytest.raises(FileError, match="give one picture, or a configuration that names this folder"):
+        read_volume(tmp_path)
