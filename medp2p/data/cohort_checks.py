@@ -61,7 +61,7 @@ def check_together(seen: Sequence[SeenCase], config: Config) -> Findings:
     regions without a voxel to train on.
     """
     repeated = list(_repeated_images(seen, tuple(config.data.images)))
-    faults = [found for found in repeated if isinstance(found, Fault)]
+    faults = [*dict.fromkeys(found for found in repeated if isinstance(found, Fault))]  # halves of one file: once
     warnings = [found for found in repeated if isinstance(found, str)]
     faults += [*_unknown_regions(seen, config), *_weightless(seen, config)]
     return Findings(tuple(faults), (*warnings, *_empty_maps(seen), *_absent_regions(seen, config)))

@@ -224,7 +224,8 @@ def _finish(
     for line in summary_lines(progressed.best_scores or {}, validation.unit_of):
         log(line)
     run, sources = quote(str(folder)), config.data.source_images
-    given = "-i SCAN" if len(sources) == 1 else " ".join(f"-i {quote(f'{name}=SCAN')}" for name in sources)
+    scan = "PICTURE" if config.data.pictures else "SCAN"
+    given = f"-i {scan}" if len(sources) == 1 else " ".join(f"-i {quote(f'{name}={scan}')}" for name in sources)
     held_out = f"; medp2p evaluate --run {run} -o SCORES" if any(case.split == "test" for case in cohort.cases) else ""
     log(f"next: medp2p translate {run} {given} -o PREDICTED{held_out}")
 

@@ -22,6 +22,12 @@ _NOT_FOR = """## Where they must not be used
   calcifications, lesions, air where none is expected.
 - For the value of single voxels: values are estimates, and edges of bone and air are the least certain.
 - To correct the geometry of the source: grid and distortions are those of the source."""
+_NOT_FOR_PICTURES = """## Where they must not be used
+- As photographs or radiographs that were taken; radiographs not for diagnosis or treatment.
+- For pictures unlike those that the model was trained on: other subjects, cameras, detectors, drawings of another
+  style. What is not usual may be missing or invented.
+- For the value of single pixels: values are estimates.
+- To correct the geometry of the source: size and distortions are those of the source."""
 
 
 def limits_card(run: str | PathLike[str]) -> str:
@@ -35,8 +41,9 @@ def limits_card(run: str | PathLike[str]) -> str:
     """
     path = model_path(Path(run))
     header = read_header(path)
+    not_for = _NOT_FOR_PICTURES if header.description.pictures else _NOT_FOR
     return (
-        "\n\n".join([_TITLE, RESEARCH_USE, _NOT_FOR, f"## The model\n{_facts(header)}", _trained(path, header)]) + "\n"
+        "\n\n".join([_TITLE, RESEARCH_USE, not_for, f"## The model\n{_facts(header)}", _trained(path, header)]) + "\n"
     )
 
 
@@ -44,8 +51,8 @@ def _facts(header: ModelHeader) -> str:
     description = header.description
     return "\n".join(
         [
-            f"- makes {', '.join(description.targets)} of {', '.join(description.sources)}",
-            *(f"- {name}: {_range(description, name)}" for name in description.targets),
+            f"- makes {', '.join(description.target_images)} of {', '.join(description.source_images)}",
+            *(f"- {name}: {_range(description, name)}" for name in description.target_images),
             f"- weights SHA-256 `{header.sha256}`",
             f"- description SHA-256 `{header.description_sha256}`",
         ]
@@ -53,6 +60,8 @@ def _facts(header: ModelHeader) -> str:
 
 
 def _range(description: Description, name: str) -> str:
+    if description.pictures:
+        return f"estimates of grey levels of {description.bits[name]} bits"
     intensity = description.intensity[name]
     if intensity.hu:
         return f"estimates of HU from {intensity.low:g} to {intensity.high:g}, beyond which nothing is predicted"
