@@ -42,6 +42,10 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
     files.add_argument("--names", metavar="NAMES", help="label table, or totalsegmentator; else a region is its number")
     files.add_argument("-b", "--body", metavar="BODY", help="masks of the body; found where none are given")
     files.add_argument("--weighted", metavar="NAME,…", help="the regions that `weighted` joins")
+    files.add_argument(
+        "--reference-half", choices=("left", "right"),
+        help="the half that is the reference, where a picture holds both of a pair side by side",
+    )  # fmt: skip
     held = parser.add_argument_group("held-out cases")
     held.add_argument(
         "--run", dest="model", metavar="RUN", help="translate the held-out cases of this run, and score them"
@@ -110,6 +114,7 @@ def _score_files(options: argparse.Namespace, progress: Progress) -> "Evaluation
         regions=options.regions,
         body=options.body,
         predicted_regions=options.predicted_regions,
+        reference_half=options.reference_half,
         output=options.output,
         names=options.names,
         weighted=[name.strip() for name in (options.weighted or "").split(",") if name.strip()],
@@ -128,7 +133,8 @@ def _refuse_mixtures(options: argparse.Namespace) -> None:
     parser: Parser = options.parser
     of_files = {"-p": options.predicted, "-r": options.reference, "-m": options.regions, "--names": options.names,
                 "-b": options.body, "--weighted": options.weighted,
-                "--predicted-regions": options.predicted_regions}  # fmt: skip
+                "--predicted-regions": options.predicted_regions,
+                "--reference-half": options.reference_half}  # fmt: skip
     given = [name for name, value in of_files.items() if value]
     if options.model and given:
         parser.refuse(given[0], "not together with --run", "the run knows its files: leave it out")

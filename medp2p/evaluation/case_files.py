@@ -68,7 +68,7 @@ class CaseWork:
 
 def _score(files: CaseFiles, work: CaseWork) -> None:
     """Score a case unless that was done before from the same contents."""
-    predicted, reference = read_volume(files.predicted), read_volume(files.reference)
+    predicted, reference = read_volume(files.predicted), files.read_reference()
     with naming(files.predicted):
         check_same_grid(predicted, reference)
     limits = limits_of(reference)

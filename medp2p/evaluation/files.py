@@ -64,6 +64,7 @@ def evaluate_files(
     weighted: Sequence[str] = (),
     protocol: str = AUTO,
     predicted_regions: Source | None = None,
+    reference_half: str | None = None,
     viewer: bool = False,
     overwrite: bool = False,
     workers: int = 1,
@@ -83,6 +84,7 @@ def evaluate_files(
         weighted: Regions that make up `weighted`.
         protocol: A name of `protocols`, or `auto`, which all references must agree on.
         predicted_regions: Label maps of the predictions, for Dice and Hausdorff distance.
+        reference_half: `left` or `right`, where the pictures of `reference` hold both of a pair side by side.
         viewer: Write viewer.html too.
         overwrite: Replace the files of an earlier evaluation in the folder, and nothing else.
         workers: Processes on this machine, or jobs on a cluster, that share the cases; see `medp2p.many`.
@@ -100,8 +102,9 @@ def evaluate_files(
         OutputExistsError: The folder holds something, and `overwrite` is not given.
     """
     matched = match_files(predicted, reference, regions, body, predicted_regions=predicted_regions)
+    cases = [replace(files, reference_half=reference_half) for files in matched.cases]
     return evaluate_cases(
-        matched.cases,
+        cases,
         output=output,
         names=names,
         weighted=weighted,
@@ -190,7 +193,7 @@ def _viewer(cases: Sequence[CaseFiles], scores: Scores) -> str:
     """The viewer of the cases with the largest errors."""
     files = {each.case: each for each in cases}
     worst = [files[case] for case in worst_cases(scores)]
-    return build_viewer([(f.case, read_volume(f.predicted), read_volume(f.reference)) for f in worst], scores)
+    return build_viewer([(f.case, read_volume(f.predicted), f.read_reference()) for f in worst], scores)
 
 
 def _identity(cases: Sequence[CaseFiles], names: Names, weighted: Sequence[str], protocol: str) -> dict[str, Any]:
@@ -200,6 +203,7 @@ def _identity(cases: Sequence[CaseFiles], names: Names, weighted: Sequence[str],
         "names": fspath(names) if isinstance(names, str | PathLike) else [[k, v] for k, v in (names or {}).items()],
         "weighted": list(weighted),
         "protocol": protocol,
+        **({"reference_half": cases[0].reference_half} if cases and cases[0].reference_half else {}),
     }
 
 
@@ -210,5 +214,5 @@ def _one_protocol(cases: Sequence[CaseFiles], protocol: str) -> str:
     limits = {}
     for files in cases:
         with suppress(Medp2pError):
-            limits[files.case] = limits_of(read_volume(files.reference))
+            limits[files.case] = limits_of(files.read_reference())
     return protocol_called(AUTO, [*limits.values()], cases=[*limits]).name

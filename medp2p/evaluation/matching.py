@@ -9,7 +9,10 @@ from medp2p.errors import Fault, FileError, Medp2pError, fault, tried
 from medp2p.evaluation.patterns import refuse_unknown_placeholders
 from medp2p.evaluation.predictions import Prediction, Source, find_predictions
 from medp2p.evaluation.role import Role
-from medp2p.io import image_files, image_stem
+from medp2p.io import image_files, image_stem, read_volume
+from medp2p.io.picture_halves import cut_half
+from medp2p.picture import is_picture
+from medp2p.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class CaseFiles:
         source: Input of the translation, for pictures, or None.
         predicted_regions: Label map of the prediction, or None.
         patient: Whose it is, where that is not the case.
+        reference_half: The half of the reference's picture that is the reference, where both of a pair lie in it.
     """
 
     case: str
@@ -37,6 +41,21 @@ class CaseFiles:
     source: Path | None = None
     predicted_regions: Path | None = None
     patient: str | None = None
+    reference_half: str | None = None
+
+    def read_reference(self) -> Volume:
+        """The reference, or the half that it is.
+
+        Raises:
+            FileError: It cannot be read or halved, or is no picture.
+        """
+        volume = read_volume(self.reference)
+        if self.reference_half is None:
+            return volume
+        if not is_picture(volume):
+            raise FileError(self.reference, "only a picture has halves", key="--reference-half",
+                            fix="leave --reference-half out")  # fmt: skip
+        return cut_half(self.reference, volume, self.reference_half)
 
     @property
     def paths(self) -> Iterator[Path]:

@@ -12,8 +12,8 @@ OPTIONS = {
     "train": "--run --resume --set --device --devices --nodes --overwrite --profile",
     "translate": "-i -o --overwrite --device --precision --runtime --batch-size --half --series --keep-identity "
     "--workers --shard --cluster",
-    "evaluate": "-p -r -m --names -b --weighted --protocol -o --run --split --viewer --json --overwrite --device "
-    "--precision --workers --shard --cluster",
+    "evaluate": "-p -r -m --reference-half --names -b --weighted --protocol -o --run --split --viewer --json "
+    "--overwrite --device --precision --workers --shard --cluster",
     "check": "--json",
     "compare": "-o --json --overwrite",
     "config new": "",

@@ -11,8 +11,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import medp2p
 from medp2p.errors import ConfigError, FileError, GeometryError, Medp2pError
 from medp2p.evaluation import evaluate_files
-from medp2p.io import write_volume
-from medp2p.picture import picture
+from medp2p.io import read_volume, write_volume
+from medp2p.picture import picture, pixels_of
 from medp2p.regions import Regions
 from medp2p.volume import Volume
 
@@ -139,3 +139,24 @@ def test_a_partner_that_is_missing_is_named(folders: Path) -> None:
     done = evaluate_files(folders / "predicted", folders / "reference", output=folders / "scores")
     with pytest.raises(FileError, match=r"b\.png: b: the reference of this prediction is missing"):
         done.check()
+
+
+def test_of_references_side_by_side_the_half_asked_for_counts(folders: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        alone = pixels_of(read_volume(folders / f"reference/{name}.png"))
+        both = np.concatenate([alone, 255 - alone], axis=1)
+        (folders / "pairs").mkdir(exist_ok=True)
+        write_volume(picture(both), folders / f"pairs/{name}.png")
+    given = folders / "predicted"
+    alone = evaluate_files(given, folders / "reference", output=tmp_path / "alone")
+    left = evaluate_files(given, folders / "pairs", reference_half="left", output=tmp_path / "left")
+    right = evaluate_files(given, folders / "pairs", reference_half="right", output=tmp_path / "right")
+    assert list(left.scores) == list(alone.scores)
+    assert left.scores.value("a", "volume", "mae") != right.scores.value("a", "volume", "mae")
+
+
+def test_half_of_a_scan_is_no_reference(tmp_path: Path) -> None:
+    scan = Volume(np.random.default_rng(0).integers(0, 9, (8, 8, 8)).astype(np.int16), np.eye(4))
+    write_volume(scan, tmp_path / "scan.nii.gz")
+    with pytest.raises(FileError, match="only a picture has halves"):
+        evaluate_files(tmp_path / "scan.nii.gz", tmp_path / "scan.nii.gz", reference_half="left", output=tmp_path / "o")
