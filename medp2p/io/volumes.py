@@ -75,14 +75,6 @@ def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
 
         return read_nrrd(path)
     refuse_unknown_format(path)
-    if not extension:
-        file_size(path)
-        if Path(path).suffix.lower() in OTHER_PICTURES:
-            raise FileError.several([unread_picture(path)])
-        if Path(path).suffix.lower() in WEIGHTS_EXTENSIONS:
-            raise FileError(path, "these are weights, no image", found=Path(path).suffix,
-                            fix="make a run of a generator's with `medp2p import`")  # fmt: skip
-        raise _no_format(path, (*INPUT_EXTENSIONS, *PICTURE_EXTENSIONS))
     return read_nifti(path)
 
 
@@ -95,6 +87,11 @@ def refuse_unknown_format(path: PathLike) -> None:
     if Path(path).is_dir() or image_extension(path) or picture_extension(path) or _is_dicom(path):
         return
     file_size(path)
+    if Path(path).suffix.lower() in OTHER_PICTURES:
+        raise FileError.several([unread_picture(path)])
+    if Path(path).suffix.lower() in WEIGHTS_EXTENSIONS:
+        raise FileError(path, "these are weights, no image", found=Path(path).suffix,
+                        fix="make a run of a generator's with `medp2p import`")  # fmt: skip
     raise _no_format(path, (*INPUT_EXTENSIONS, *PICTURE_EXTENSIONS))
 
 
