@@ -1,19 +1,33 @@
-"""The maps of SSIM and MS-SSIM compiled by numba, for large scans and where the extra `fast` is installed.
+"""The maps of SSIM and MS-SSIM as machine code, for large scans and where the extra `fast` is installed.
 
-The same numbers as `metrics` gives (one table of tests for both); imported only when a scan is worth it.
+The same numbers as `metrics` gives (one table of tests for both). numba makes the code once for a processor; it is kept
+and run without numba, whose loading alone takes longer than the maps of most scans.
 """
 
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
-import numba
+import llvmlite.binding as llvm
 import numpy as np
-from numpy.typing import NDArray
 
-from medp2p.evaluation.metrics import K1, K2, SAMPLE, Array, Floats
-from medp2p.evaluation.windows import WINDOW
+from medp2p.errors import Medp2pError
+from medp2p.evaluation.metrics import K1, K2, Array, Floats
+from medp2p.evaluation.windows import CENTRE, WINDOW
+from medp2p.io.atomic import write_bytes
 
 _SUMS: Final = 5
-"""Sums over a window: of either image, of their squares, of their product."""
+"""As many as the kernel makes of each window."""
+_SOURCES: Final = ("kernel.py", "metrics.py", "windows.py")
+_DIGEST: Final = 32
+"""Bytes of a SHA-256, before what it is of."""
+_NUMBERS: Final = {"int32": ctypes.c_int32, "float64": ctypes.c_double}
 
 
 def ssim_map(first: Array, second: Array, *, data_range: float) -> Floats:
@@ -27,97 +41,95 @@ def three_terms(first: Array, second: Array, *, data_range: float) -> Floats:
 
 
 def _mapped(first: Array, second: Array, data_range: float, *, whole: bool) -> Floats:
-    out = np.empty(tuple(n - WINDOW + 1 for n in first.shape))
+    kind = "float64" if first.dtype.kind == "f" else "int32"
+    first, second = (np.ascontiguousarray(image, kind) for image in (first, second))
+    length, rows, columns = first.shape
+    sums = [np.empty((_SUMS, size), kind) for size in (rows * columns, columns, columns - WINDOW + 1)]
+    out = np.empty((length - WINDOW + 1, rows - WINDOW + 1, columns - WINDOW + 1))
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    _walk(np.ascontiguousarray(first), np.ascontiguousarray(second), c1, c2, whole, out)
+    addresses = [array.ctypes.data for array in (first, second, *sums, out)]
+    centre = CENTRE if kind == "int32" else 0
+    _kernel(kind)(*addresses[:2], length, rows, columns, centre, c1, c2, whole, *addresses[2:])
     return out
 
 
-def _compile(function: Any) -> Any:
-    """Compiled without Python's lock; kept beside the package where that is writable, else for this process."""
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:
-        return numba.njit(function, nogil=True)
+@cache
+def _kernel(kind: str) -> Callable[..., None]:
+    """The kernel for images of a number type, which leaves Python's lock alone."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    names, code = _kept(kind) or _made(kind)
+    for name in names[1:]:
+        if not llvm.address_of_symbol(name):
+            llvm.add_symbol(name, ctypes.cast(_never_called, ctypes.c_void_p).value)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _processor())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    number, length, address = _NUMBERS[kind], ctypes.c_int64, ctypes.c_void_p
+    arguments: list[Any] = [
+        *[address] * 2,
+        *[length] * 3,
+        number,
+        *[ctypes.c_double] * 2,
+        ctypes.c_bool,
+        *[address] * 4,
+    ]
+    return ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address(names[0]))
 
 
-def _walk_in_python(first: Array, second: Array, c1: float, c2: float, whole: bool, out: NDArray[np.float64]) -> None:
-    """Sums over windows plane by plane, each plane's from the one before, each row's from the row before."""
-    _, rows, columns = first.shape
-    planes = np.zeros((_SUMS, rows, columns))
-    row, windows = np.zeros((_SUMS, columns)), np.zeros((_SUMS, columns - WINDOW + 1))
-    for i in range(first.shape[0]):
-        _add_plane(planes, first[i], second[i], 1.0)
-        if i >= WINDOW:
-            _add_plane(planes, first[i - WINDOW], second[i - WINDOW], -1.0)
-        if i >= WINDOW - 1:
-            row[:] = 0.0
-            for j in range(rows):
-                _add_row(row, planes, j)
-                if j >= WINDOW - 1:
-                    _add_windows(windows, row)
-                    _finish_row(windows, c1, c2, whole, out[i - WINDOW + 1, j - WINDOW + 1])
+_engines: list[Any] = []
+"""Code lives as long as its engine."""
+_never_called: Final = ctypes.CFUNCTYPE(None)(lambda: None)
+"""Stands for what numba calls where a kernel raises, which this one does not."""
 
 
-def _add_plane_in_python(planes: Floats, first: Array, second: Array, sign: float) -> None:
-    """With sign -1.0 it is taken away again: a factor of one is exact, so that nothing is rounded otherwise."""
-    for j in range(first.shape[0]):
-        ones, twos, squares_1, squares_2, products = (
-            planes[0, j],
-            planes[1, j],
-            planes[2, j],
-            planes[3, j],
-            planes[4, j],
-        )
-        for k in range(first.shape[1]):
-            a, b = float(first[j, k]), float(second[j, k])
-            ones[k] += sign * a
-            twos[k] += sign * b
-            squares_1[k] += sign * (a * a)
-            squares_2[k] += sign * (b * b)
-            products[k] += sign * (a * b)
+def _processor() -> Any:
+    """What LLVM makes code for: the processor that it runs on."""
+    features = llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(opt=3, cpu=llvm.get_host_cpu_name(), features=features, jit=True)
 
 
-def _add_row_in_python(row: Floats, planes: Floats, j: int) -> None:
-    for s in range(_SUMS):
-        sums, new = row[s], planes[s, j]
-        if j < WINDOW:
-            for k in range(sums.size):
-                sums[k] += new[k]
-        else:
-            old = planes[s, j - WINDOW]
-            for k in range(sums.size):
-                sums[k] += new[k] - old[k]
+def _made(kind: str) -> tuple[list[str], bytes]:
+    """The kernel made by numba, and kept where that can be done; as `_kept`."""
+    from medp2p.evaluation.kernel import compiled_ir
+
+    module = llvm.parse_assembly(compiled_ir(kind))
+    names = [each.name for each in module.functions if each.name.startswith("cfunc.")]
+    names += [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    content = " ".join(names).encode() + b"\n" + _processor().emit_object(module)
+    for place in _places(kind):
+        with suppress(Medp2pError, OSError):
+            write_bytes(place, sha256(content).digest() + content)
+            break
+    return _parted(content)
 
 
-def _add_windows_in_python(windows: Floats, row: Floats) -> None:
-    """Seven neighbours added in a loop that a compiler turns into vector instructions."""
-    for s in range(_SUMS):
-        sums, r = windows[s], row[s]
-        for k in range(sums.size):
-            sums[k] = ((r[k] + r[k + 1]) + (r[k + 2] + r[k + 3])) + ((r[k + 4] + r[k + 5]) + r[k + 6])
+def _kept(kind: str) -> tuple[list[str], bytes] | None:
+    """The kernel's name and what numba's code would call, and the code; None where none is kept, or a damaged one."""
+    for place in _places(kind):
+        with suppress(OSError):
+            stored = place.read_bytes()
+            if sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
+                return _parted(stored[_DIGEST:])
+    return None
 
 
-def _finish_row_in_python(windows: Floats, c1: float, c2: float, whole: bool, out: NDArray[np.float64]) -> None:
-    ones, twos, squares_1, squares_2, products = windows[0], windows[1], windows[2], windows[3], windows[4]
-    share = 1.0 / WINDOW**3
-    for k in range(out.size):
-        a, b = ones[k] * share, twos[k] * share
-        variance_a = SAMPLE * (squares_1[k] * share - a * a)
-        variance_b = SAMPLE * (squares_2[k] * share - b * b)
-        covariance = SAMPLE * (products[k] * share - a * b)
-        luminance = (2 * a * b + c1) / (a * a + b * b + c1)
-        if whole:
-            out[k] = luminance * ((2 * covariance + c2) / (variance_a + variance_b + c2))
-        else:
-            spreads = np.sqrt(max(variance_a, 0.0)) * np.sqrt(max(variance_b, 0.0))
-            contrast = (2 * spreads + c2) / (variance_a + variance_b + c2)
-            structure = (covariance + c2 / 2) / (spreads + c2 / 2)
-            out[k] = max(luminance, 0.0) * max(contrast, 0.0) * max(structure, 0.0)
+def _parted(content: bytes) -> tuple[list[str], bytes]:
+    names, _, code = content.partition(b"\n")
+    return names.decode().split(), code
 
 
-_add_plane = _compile(_add_plane_in_python)
-_add_row = _compile(_add_row_in_python)
-_add_windows = _compile(_add_windows_in_python)
-_finish_row = _compile(_finish_row_in_python)
-_walk = _compile(_walk_in_python)
+def _places(kind: str) -> Iterator[Path]:
+    """Where the code for this processor, these sources and this numba is kept: as Python keeps what it compiles."""
+    here = Path(__file__).parent
+    made_of = [version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    digest = sha256(repr(made_of).encode())
+    for source in _SOURCES:
+        digest.update((here / source).read_bytes())
+    name = f"kernel-{kind}-{digest.hexdigest()[:16]}.bin"
+    yield here / "__pycache__" / name
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medp2p"
+    if cache.is_dir():
+        yield cache / name

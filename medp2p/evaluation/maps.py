@@ -1,4 +1,4 @@
-"""Which functions compute the maps of SSIM and MS-SSIM: numba's where it is there and the scan is worth it."""
+"""Which functions compute the maps of SSIM and MS-SSIM: machine code that numba makes, where it is there and the scan is worth it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from medp2p.evaluation import metrics
 from medp2p.evaluation.metrics import Array, Floats
 
 WORTH_COMPILING: Final = 8_000_000
-"""Voxels; below, NumPy is done before numba is imported."""
+"""Voxels; below, a first run would wait longer for numba than all others together would save."""
 
 
 class Map(Protocol):

@@ -23,7 +23,7 @@ from medp2p.evaluation.windows import CENTRE, MARGIN, WINDOW
 
 Array = NDArray[Any]
 T = TypeVar("T")
-TILE: Final = (16, 32, 512)
+TILE: Final = (32, 32, 512)
 """Voxels of a tile along the axes of the array, slowest first: with its margin it fits a second-level cache."""
 _HELD_BYTES: Final = 32 << 20
 
