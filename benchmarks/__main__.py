@@ -19,6 +19,8 @@ BENCHMARKS = {
     "growth": "Growth",
 }
 """By module, with what it measures."""
+ON_REQUEST = {"quality": "Learning"}
+"""Those that need scans of the reader's own, and hours."""
 
 
 def main(words: list[str]) -> int:

@@ -1,10 +1,10 @@
 """How time and memory grow: four sizes of each thing that users have more of, and the exponent of a power law.
 
-    python -m benchmarks.growth [--curves NAME …] [--clock wall] [--repeats 3] [--keep]
+    python -m benchmarks.growth [--curves NAME …] [--clock wall] [--repeats 3] [--keep | --draw]
 
 Each size is a process of its own with one thread. Time is that of the work alone, memory the anonymous memory of the
 process at most while it works (pages of memory-mapped files are the system's to take back, and do not count). An
-exponent of 1 is in proportion, 0 does not grow.
+exponent of 1 is in proportion, 0 does not grow. What was kept is drawn beside the documentation's pages.
 """
 
 import json
@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.processes import anonymous_mb
-from benchmarks.tables import Table, kept, parser_of, show
+from benchmarks.tables import PAGE, Table, kept, parser_of, show
 from benchmarks.turns import Options, Spread
 
+PLOT = PAGE.parent / "growth.svg"
 Piece = tuple[Callable[[], object], float]
 """Work, and by what its seconds are divided."""
 
@@ -180,8 +181,31 @@ def _in_its_own_process(curve: str, size: int, folder: Path, options: Options) -
     return found
 
 
+def draw(rows: list[list[str]]) -> None:
+    """Time and memory of every curve, as multiples of what the smallest size took, on logarithmic axes."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 3.8), layout="constrained")
+    for axes, what, column in zip(figure.subplots(1, 2), ("time", "anonymous memory"), (2, 5), strict=True):
+        axes.plot([1, 8], [1, 8], color="0.8", lw=4, label="in proportion")
+        axes.plot([1, 8], [1, 1], color="0.8", lw=4, ls=":", label="does not grow")
+        for row, mark in zip(rows, "osd^v", strict=False):
+            sizes, values = ([float(word) for word in row[k].split(", ")] for k in (1, column))
+            axes.plot(
+                [each / sizes[0] for each in sizes], [each / values[0] for each in values], marker=mark, label=row[0]
+            )
+        axes.set(xscale="log", yscale="log", xticks=[1, 2, 4, 8], yticks=[0.5, 1, 2, 4, 8], xlabel="size", title=what)
+        axes.set(xticklabels=["× 1", "2", "4", "8"], yticklabels=["0.5", "× 1", "2", "4", "8"])
+        axes.minorticks_off()
+    figure.axes[0].legend(fontsize="x-small", frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": "growth"}):
+        figure.savefig(PLOT, metadata={"Date": None})
+
+
 def main() -> None:
     parser = parser_of(__doc__)
+    parser.add_argument("--draw", action="store_true", help="only draws what was kept")
     parser.add_argument("--curves", nargs="+", choices=list(CURVES), default=list(CURVES))
     parser.add_argument("--one", nargs=3, metavar=("CURVE", "SIZE", "FOLDER"), help="measures one size, for itself")
     given, options = Options.parsed(parser)
@@ -198,6 +222,8 @@ def main() -> None:
     note = f"1 thread, seconds of the {options.clock}, {options.repeats} turns. Small networks: what grows is the same."
     in_order = [rows[curve] for curve in CURVES if curve in rows]
     show("growth", [Table("Four sizes each", columns, in_order, note)], keep=given.keep)
+    if given.keep:
+        draw(in_order)
 
 
 if __name__ == "__main__":

@@ -108,10 +108,10 @@ def kept(benchmark: str) -> list[Table]:
 
 def page(results: dict[str, list[dict[str, object]]]) -> str:
     """The page of all results, in the order of the benchmarks."""
-    from benchmarks.__main__ import BENCHMARKS
+    from benchmarks.__main__ import BENCHMARKS, ON_REQUEST
 
     parts = [OPENING]
-    for name, title in BENCHMARKS.items():
+    for name, title in (BENCHMARKS | ON_REQUEST).items():
         if name in results:
             parts += [f"## {title}\n", *(Table(**table).markdown() for table in results[name])]  # type: ignore[arg-type]
     return "\n".join(parts)
