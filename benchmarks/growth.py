@@ -213,7 +213,10 @@ def main() -> None:
         curve, size, folder = given.one
         print(json.dumps(one(curve, int(size), Path(folder), options)))
         return
-    rows = {row[0]: row for table in kept("growth") for row in table.rows}
+    rows = {row[0]: list(row) for table in kept("growth") for row in table.rows}
+    if given.draw:
+        draw(list(rows.values()))
+        return
     for curve in given.curves:
         with tempfile.TemporaryDirectory() as folder:
             rows[curve] = measured(curve, Path(folder), options)

@@ -148,10 +148,10 @@ def main() -> None:
         for name, values in scores.items()
     ]  # fmt: skip
     note = (
-        f"{' + '.join(given.sources)} to {given.target}: {len(loader)} slices of {len(learnt)} cases learnt, {held} held "
-        f"out. {given.size} x {given.size} of {given.spacing:g} mm, {given.channels} channels, {given.epochs} epochs; the "
-        f"textbook in fp32, medp2p in {resolve_precision('auto', CPU)}. Mean absolute error inside the head, in percent of "
-        "the range of intensities; slices a second of the processor, with other work running."
+        f"{' + '.join(given.sources)} to {given.target}: {len(loader)} slices of {len(learnt)} cases learnt, {held} "
+        f"held out. {given.size} x {given.size} of {given.spacing:g} mm, {given.channels} channels, {given.epochs} "
+        f"epochs; the textbook in fp32, medp2p in {resolve_precision('auto', CPU)}. Mean absolute error inside the "
+        "head, in percent of the range of intensities; slices a second of the processor, with other work running."
     )
     columns = ["", *(f"seed {seed}" for seed in given.seeds), "mean", "slices/s"]
     show("quality", [Table("Held-out error at equal epochs", columns, rows, note)], keep=given.keep)

@@ -1,4 +1,4 @@
-"""Which functions compute the maps of SSIM and MS-SSIM: machine code that numba makes, where it is there and the scan is worth it."""
+"""Which functions compute the maps of SSIM and MS-SSIM: numba's where that is installed and the scan is worth it."""
 
 import importlib.util
 from dataclasses import dataclass
