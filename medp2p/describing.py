@@ -44,12 +44,24 @@ def _scan(path: Path, series: str | None) -> dict[str, Any]:
     from medp2p.io import read_volume
     from medp2p.picture import is_picture
 
+    if path.is_dir():
+        return _series(path, series)
     volume = read_volume(path, series=series)
     if is_picture(volume):
         return {"kind": "picture"} | describe_picture(volume)
-    if path.is_dir():
-        return {"kind": "series"} | describe_volume(volume, {}) | {"regions": None}
     return {"kind": "image"} | describe_volume(volume, _names_beside(path))
+
+
+def _series(folder: Path, series: str | None) -> dict[str, Any]:
+    """A DICOM series; its description and UIDs are left out, for names and dates stand in them."""
+    from medp2p.io.dicom_read import load_series
+    from medp2p.io.dicom_series import find_series
+
+    found = find_series(folder, series=series)
+    file = found.frames[0].file
+    known: dict[str, Any] = {"kind": "series", "modality": found.modality}
+    known |= {"series_number": int(file.number) if file.number else None, "images": len(found.frames)}
+    return known | describe_volume(load_series(found), {}) | {"regions": None}
 
 
 def describe_picture(picture: "Volume") -> dict[str, Any]:

@@ -44,6 +44,8 @@ def test_one_of_several_series_is_told_and_a_series_is_no_label_map(tmp_path: Pa
         info(series)
     known = info(series, series=uid)
     assert (known["kind"], known["shape"], known["regions"]) == ("series", [4, 5, 3], None)
+    assert (known["modality"], known["series_number"], known["images"]) == ("MR", 4, 3)
+    assert [secret for secret in phantom.SECRETS if secret in str(known)] == []
     assert (len(check(series)), check(series, series=uid)) == (1, [])
 
 
@@ -90,3 +92,9 @@ def test_a_damaged_history_is_no_obstacle(tmp_path: Path, content: bytes) -> Non
     save(tmp_path, description())
     (tmp_path / "history.csv").write_bytes(content)
     assert info(tmp_path)["epochs"] is None
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "series.zip").write_bytes(b"PK" + bytes(100))
+    with pytest.raises(FileError, match=r"series\.zip: no image format.*Fix: unpack it"):
+        info(tmp_path / "series.zip")

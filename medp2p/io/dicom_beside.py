@@ -1,4 +1,4 @@
-"""Further slices beside a single DICOM file that was given: its folder may have been meant."""
+"""DICOM files near what was given: slices beside a single file, or series in folders below; they may be meant."""
 
 import os
 from bisect import bisect
@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from medp2p.errors import Medp2pError
-from medp2p.io.dicom_frames import Frame, read_header
+from medp2p.io.dicom_frames import CLASSIC, ENHANCED, Frame, read_header
 from medp2p.io.names import passed_over
 
 PathLike = str | os.PathLike[str]
@@ -15,6 +15,7 @@ PathLike = str | os.PathLike[str]
 _MOST_LISTED = 10_000
 _MOST_READ = 64
 """Headers that are looked at, those of the nearest names first: the folder may be a whole archive."""
+_MOST_TRIED = 4
 _SERIES = 0x0020000E
 
 
@@ -35,6 +36,34 @@ def has_further_slices(path: PathLike, slice_: Frame) -> bool:
             and header.sop_class == slice_.file.sop_class
             and header.elements.word(_SERIES) == slice_.file.series
         ):
+            return True
+    return False
+
+
+def folders_with_dicom(path: PathLike) -> list[str]:
+    """The folders below a folder that directly hold DICOM images, as paths to give; those that cannot be read are none.
+
+    Args:
+        path: The folder, as it was typed.
+    """
+    found: list[str] = []
+    for looked, (place, folders, names) in enumerate(os.walk(path)):
+        folders[:] = sorted(name for name in folders if not passed_over(name))
+        if looked >= _MOST_READ:
+            break
+        if looked and _holds_dicom(Path(place), sorted(names)):
+            found.append(place)
+    return found
+
+
+def _holds_dicom(folder: Path, names: list[str]) -> bool:
+    """Whether one of the first files of a folder is an image that is read."""
+    for name in names[:_MOST_TRIED]:
+        try:
+            header = read_header(folder / name)
+        except (Medp2pError, OSError):
+            continue
+        if header is not None and header.sop_class in CLASSIC | ENHANCED:
             return True
     return False
 

@@ -35,6 +35,12 @@ COMPRESSED = {
 LOSSY = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"}
 
 _CHUNK = 1 << 18
+_FIRST = re.compile(
+    rb"\x02\0\0\0UL\x04\0"  # length of the file's own header
+    rb"|\x08\0(\0\0(UL\x04\0|\x04\0\0\0)|\x05\0(CS..|..\0\0)|\x08\0(CS..|..\0\0)|\x16\0(UI..|..\0\0))",
+    re.DOTALL,
+)
+"""How a file without preamble begins: its header, the length of a group, character set, image type or SOP class."""
 
 
 class Elements:
@@ -119,6 +125,8 @@ class DicomHeader:
 def read_dicom_header(path: PathLike, file: BinaryIO, size: int) -> DicomHeader | None:
     """Read up to the pixels; None where the file does not say that it is DICOM.
 
+    A file without the preamble says so by its first element (PS3.10 7.1 demands one; old archives write none).
+
     Args:
         path: The file, for messages.
         file: Open at its beginning.
@@ -128,20 +136,21 @@ def read_dicom_header(path: PathLike, file: BinaryIO, size: int) -> DicomHeader 
         FileError: It is cut or damaged, an element claims more than the file holds, or its syntax is not read.
     """
     content = file.read(min(_CHUNK, size))
-    if content[128:132] != b"DICM":
+    start = 132 if content[128:132] == b"DICM" else 0
+    if start == 0 and not _FIRST.match(content):
         return None
     try:
-        return _parsed(path, content, size)
+        return _parsed(path, content, size, start)
     except BeyondChunkError:
         file.seek(0)
-        return _parsed(path, file.read(size), size)
+        return _parsed(path, file.read(size), size, start)
 
 
-def _parsed(path: PathLike, content: bytes, size: int) -> DicomHeader:
+def _parsed(path: PathLike, content: bytes, size: int, start: int) -> DicomHeader:
     walk = Walk(path, content, Coding(), size)
-    meta_found, position = walk.group_two(132)
+    meta_found, position = walk.group_two(start)
     meta = Elements(path, content, meta_found, Coding())
-    syntax = meta.word(0x00020010)
+    syntax = meta.word(0x00020010) if meta_found else _bare_syntax(content)
     if syntax not in (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, *COMPRESSED):
         raise FileError(
             path,
@@ -154,3 +163,8 @@ def _parsed(path: PathLike, content: bytes, size: int) -> DicomHeader:
     elements = Elements(path, content, found, coding)
     sop_class = elements.word(0x00080016) or meta.word(0x00020002)
     return DicomHeader(syntax, sop_class, elements, found.get(PIXEL_DATA), coding)
+
+
+def _bare_syntax(content: bytes) -> str:
+    """Of a data set without a header of the file: by whether its first element names its representation."""
+    return EXPLICIT_LITTLE if content[4:6].isalpha() else IMPLICIT_LITTLE

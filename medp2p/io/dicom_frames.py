@@ -28,7 +28,13 @@ ENHANCED = {
     "1.2.840.10008.5.1.4.1.1.128.1": "PT",
     "1.2.840.10008.5.1.4.1.1.130": "PT",
 }
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_OTHERS = {
+    "7": "secondary capture", "481.2": "dose", "481.3": "structure set", "481.5": "plan", "481.8": "plan",
+    "66": "raw data", "66.1": "registration", "66.3": "registration", "66.4": "segmentation", "88": "report",
+    "11": "presentation state", "104": "document",
+}  # fmt: skip
+"""What else scanners and planning systems export, by the end of the SOP class or the beginning of that end."""
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
 _SCOUTS = {"LOCALIZER", "SCOUT", "TOPOGRAM"}
 _MOST_FRAMES = 100_000
 
@@ -114,7 +120,7 @@ def read_frames(path: PathLike, series: str | None = None) -> list[Frame] | str:
         return "no DICOM"
     modality = CLASSIC.get(header.sop_class) or ENHANCED.get(header.sop_class)
     if modality is None:
-        return "secondary capture" if header.sop_class.startswith(_SECONDARY_CAPTURE) else "other object"
+        return _other(header.sop_class)
     if _SCOUTS & {word.upper() for word in header.elements.words(0x00080008)}:
         return "scout"
     if series is not None and header.elements.word(0x0020000E) != series:
@@ -127,6 +133,17 @@ def read_frames(path: PathLike, series: str | None = None) -> list[Frame] | str:
         raise FileError(path, "several frames without a place for each", found=f"{image.layout.frames} frames",
                         expected="one, or an enhanced image", fix="export one file a slice")  # fmt: skip
     return [_frame(image, 0, [header.elements])]
+
+
+def _other(sop_class: str) -> str:
+    """A word for an object that is no image of a series.
+
+    Examples:
+        >>> _other("1.2.840.10008.5.1.4.1.1.481.3"), _other("1.2.840.10008.5.1.4.1.1.7.4"), _other("1.2.3")
+        ('structure set', 'secondary capture', 'other object')
+    """
+    end = sop_class.removeprefix(_STORAGE)
+    return _OTHERS.get(end) or _OTHERS.get(end.split(".")[0], "other object")
 
 
 def _image_file(path: PathLike, header: DicomHeader, modality: str) -> ImageFile:

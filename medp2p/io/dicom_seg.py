@@ -13,7 +13,7 @@ from pydicom.uid import generate_uid
 from medp2p.errors import ConfigError, FileError, RegionError
 from medp2p.io.atomic import check_output, write_bytes
 from medp2p.io.dicom_elements import DicomHeader
-from medp2p.io.dicom_frames import CLASSIC, read_header
+from medp2p.io.dicom_frames import ENHANCED, read_header
 from medp2p.io.dicom_identity import Identity
 from medp2p.io.dicom_series import Series, find_series
 from medp2p.io.dicom_write import decimal_string
@@ -50,7 +50,8 @@ def write_segmentation(
 
     Args:
         regions: On the grid of the series; regions may overlap, groups are left out.
-        source: The folder of the series, in which every slice is an object of its own with UIDs.
+        source: The series: its folder, in which every slice is an object of its own with UIDs, or one enhanced
+            multi-frame object.
         output: The file to write.
         algorithm: What made them; None where somebody drew them.
         series: SeriesInstanceUID of the source, where its folder holds several.
@@ -81,9 +82,10 @@ def write_segmentation(
     head = _header_of(found, source)
     identity = Identity.of(head, keep=keep_identity)
     masks = np.stack([regions.mask(name).T for name in names], axis=-1)  # slices, rows, columns, segments
+    stored = np.argsort([frame.index for frame in found.frames], kind="stable")  # frames may lie in another order
     made = hd.seg.Segmentation(
-        source_images=[_referred_to(found, head, identity, index) for index in range(found.shape[2])],
-        pixel_array=masks.astype(np.uint8),
+        source_images=_referred_to(found, head, identity),
+        pixel_array=masks[stored].astype(np.uint8),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(number, name, algorithm) for number, name in enumerate(names, start=1)],
         series_instance_uid=generate_uid(prefix=None),
@@ -110,13 +112,15 @@ def _header_of(found: Series, source: PathLike) -> DicomHeader:
     Raises:
         FileError: One of them cannot.
     """
+    objects = len({str(frame.file.path) for frame in found.frames})
     for frame in found.frames:
-        if not (frame.file.sop_instance and frame.file.series and frame.file.sop_class in CLASSIC):
+        several = frame.file.sop_class in ENHANCED and objects > 1
+        if several or not (frame.file.sop_instance and frame.file.series):
             raise FileError(
                 frame.file.path,
                 "an image that a segmentation cannot refer to",
-                found="a multi-frame object" if frame.file.sop_class not in CLASSIC else "blank UIDs",
-                expected="an object a slice, with UIDs",
+                found=f"{objects} multi-frame objects" if several else "blank UIDs",
+                expected="one multi-frame object, or an object a slice, with UIDs",
                 fix="write the regions as an image file",
             )
     head = read_header(found.frames[0].file.path)
@@ -126,20 +130,64 @@ def _header_of(found: Series, source: PathLike) -> DicomHeader:
     return head
 
 
-def _referred_to(found: Series, head: DicomHeader, identity: Identity, index: int) -> Dataset:
-    """What a segmentation must know of one slice, and nothing else of it."""
-    frame, one, lps = found.frames[index], Dataset(), LPS_TO_RAS @ found.affine
-    sizes = np.linalg.norm(lps[:3, :3], axis=0)
+def _referred_to(found: Series, head: DicomHeader, identity: Identity) -> list[Dataset]:
+    """What a segmentation must know of the objects of a series, and nothing else of them."""
+    if found.frames[0].file.sop_class in ENHANCED:
+        return [_multi_frame(found, head, identity)]
+    objects = []
+    for index in range(found.shape[2]):
+        one = _object(found, head, identity, index)
+        one.update(_position(found, index))
+        one.update(_orientation(found))
+        one.update(_measures(found, index))
+        objects.append(one)
+    return objects
+
+
+def _multi_frame(found: Series, head: DicomHeader, identity: Identity) -> Dataset:
+    """One object with all frames of the series, in the order in which it stores them (PS3.3 C.7.6.16)."""
+    one, shared, frames = _object(found, head, identity, 0), Dataset(), []
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [_measures(found, 0)], [_orientation(found)]
+    for index in np.argsort([frame.index for frame in found.frames], kind="stable"):
+        group = Dataset()
+        group.PlanePositionSequence = [_position(found, int(index))]
+        frames.append(group)
+    one.NumberOfFrames = len(frames)
+    one.SharedFunctionalGroupsSequence, one.PerFrameFunctionalGroupsSequence = [shared], frames
+    return one
+
+
+def _object(found: Series, head: DicomHeader, identity: Identity, index: int) -> Dataset:
+    """The object that a frame is in, without its place."""
+    frame, one = found.frames[index], Dataset()
     identity.put_into(one)
     one.SOPClassUID, one.SOPInstanceUID = frame.file.sop_class, frame.file.sop_instance
     one.SeriesInstanceUID, one.FrameOfReferenceUID = frame.file.series, head.elements.word(0x00200052)
     one.Modality, one.PositionReferenceIndicator = found.modality, ""
     one.Rows, one.Columns = frame.file.layout.rows, frame.file.layout.columns
-    one.ImagePositionPatient = [decimal_string(value) for value in (lps @ [0.0, 0.0, index, 1.0])[:3]]
-    one.ImageOrientationPatient = [decimal_string(value) for value in (lps[:3, :2] / sizes[:2]).T.ravel()]
-    one.PixelSpacing = [decimal_string(sizes[1]), decimal_string(sizes[0])]
-    one.SliceThickness = decimal_string(sizes[2] if frame.thickness is None else frame.thickness)
     return one
+
+
+def _position(found: Series, index: int) -> Dataset:
+    place = Dataset()
+    corner = (LPS_TO_RAS @ found.affine @ [0.0, 0.0, index, 1.0])[:3]
+    place.ImagePositionPatient = [decimal_string(value) for value in corner]
+    return place
+
+
+def _orientation(found: Series) -> Dataset:
+    directions, lps = Dataset(), (LPS_TO_RAS @ found.affine)[:3, :2]
+    cosines = lps / np.linalg.norm(lps, axis=0)
+    directions.ImageOrientationPatient = [decimal_string(value) for value in cosines.T.ravel()]
+    return directions
+
+
+def _measures(found: Series, index: int) -> Dataset:
+    measures, thickness = Dataset(), found.frames[index].thickness
+    sizes = np.linalg.norm(found.affine[:3, :3], axis=0)
+    measures.PixelSpacing = [decimal_string(sizes[1]), decimal_string(sizes[0])]
+    measures.SliceThickness = decimal_string(sizes[2] if thickness is None else thickness)
+    return measures
 
 
 def _segment(number: int, name: str, algorithm: str | None) -> "SegmentDescription":

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.cores import usable_cores
-from medp2p.errors import FileError, GeometryError
-from medp2p.io.dicom_beside import has_further_slices
+from medp2p.errors import FileError, GeometryError, listed
+from medp2p.io.dicom_beside import folders_with_dicom, has_further_slices
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.machine import file_error
 from medp2p.io.names import passed_over, picture_extension
@@ -32,6 +32,7 @@ MOST_THREADS = 8
 _TOLERANCE_MM = 1e-3
 _TOLERANCE_SHARE = 0.01
 _COSINE_TOLERANCE = 1e-4
+_MOST_FOLDERS = 8
 _DICOM_ENDS = (".dcm", ".ima", ".dicom", "")
 
 
@@ -175,11 +176,11 @@ def _step(
 def _check_directions(frames: list[Frame]) -> None:
     """One orientation, size and pixel size; the odd one is named by its file."""
     for what, cause in (
+        (lambda frame: frame.file.modality, "another modality"),
         (lambda frame: tuple(np.round(frame.orientation.ravel(), 4) + 0.0), "another orientation"),
         (lambda frame: (frame.file.layout.rows, frame.file.layout.columns), "another number of rows or columns"),
         (lambda frame: tuple(np.round(frame.spacing, 4)), "another pixel size"),
         (lambda frame: frame.rescale is None, "no rescale, where others have one, or the reverse"),
-        (lambda frame: frame.file.modality, "another modality"),
         (lambda frame: frame.file.layout.signed, "another sign of its numbers"),
         (lambda frame: frame.file.layout.high_bit - frame.file.layout.stored, "another place of its bits"),
     ):
@@ -213,9 +214,13 @@ def _all_frames(path: PathLike, series: str | None, progress: Progress | None, t
     if not found and series is not None:
         return []
     if not found:
-        raise FileError(path, "no CT or MR image here", found=left_out or "no file",
-                        fix="give one picture, or a configuration that names this folder" if _has_pictures(path)
-                        else "give the folder that directly holds the slices")  # fmt: skip
+        deeper = folders_with_dicom(path)
+        fix = "give the folder that directly holds the slices"
+        if deeper:
+            fix = f"give one of these: {listed(deeper, _MOST_FOLDERS)}"
+        elif _has_pictures(path):
+            fix = "give one picture, or a configuration that names this folder"
+        raise FileError(path, "no CT or MR image here", found=left_out or "no file", fix=fix)
     if left_out:
         logger.log(tell, "left out of the DICOM files: %s", left_out)
     return found

@@ -23,6 +23,7 @@ from medp2p.picture import is_picture
 from medp2p.volume import Volume
 
 PathLike = str | os.PathLike[str]
+_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar")
 
 
 def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
@@ -151,5 +152,7 @@ def _no_format(path: PathLike, known: tuple[str, ...]) -> FileError:
         "no image format is known by this name",
         found=Path(path).suffix or "no extension",
         expected=", ".join(known),
-        fix="give the file the extension of its format",
+        fix="unpack it, and give the folder with the slices"
+        if Path(path).suffix.lower() in _ARCHIVES
+        else "give the file the extension of its format",
     )

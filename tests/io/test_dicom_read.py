@@ -146,8 +146,11 @@ def test_scouts_captures_and_other_objects_are_left_out(tmp_path: Path, caplog: 
     def structures(one: Dataset, _: int) -> None:
         one.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
 
+    def ghost(one: Dataset, _: int) -> None:
+        one.SOPClassUID = "1.2.3.4"
+
     folder = phantom.write(tmp_path / "s")
-    for number, change in enumerate((scout, capture, structures)):
+    for number, change in enumerate((scout, capture, structures, ghost)):
         other = phantom.write(tmp_path / f"o{number}", row=(0, 1, 0), column=(0, 0, 1), change=change)
         shutil.copy(other / "IM0000", folder / f"other{number}")
     (folder / "report.txt").write_text("text")
@@ -155,7 +158,7 @@ def test_scouts_captures_and_other_objects_are_left_out(tmp_path: Path, caplog: 
     (folder / "DICOMDIR").write_bytes(b"x" * 200)
     with caplog.at_level("INFO"):
         assert np.array_equal(read_volume(folder).voxels, phantom.voxels())
-    assert "1 x no DICOM, 1 x other object, 1 x scout, 1 x secondary capture" in caplog.text
+    assert "1 x no DICOM, 1 x other object, 1 x scout, 1 x secondary capture, 1 x structure set" in caplog.text
 
 
 def test_one_of_several_series_is_chosen_by_its_uid(tmp_path: Path) -> None:
@@ -381,6 +384,37 @@ def test_a_folder_without_images_says_so(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     with pytest.raises(FileError, match="s: no CT or MR image here"):
         read_volume(tmp_path / "s")
+
+
+def test_above_the_series_the_folders_that_hold_some_are_named(tmp_path: Path) -> None:
+    disc = tmp_path / "disc"
+    (disc / "viewer").mkdir(parents=True)
+    (disc / "viewer" / "start.exe").write_bytes(b"MZ" + bytes(500))
+    (disc / "DICOMDIR").write_bytes(b"x" * 200)
+    for name in ("SE1", "SE2"):
+        phantom.write(disc / "ST0" / name)
+    both = rf"Fix: give one of these: {disc}/ST0/SE1, {disc}/ST0/SE2$"
+    with pytest.raises(FileError, match=rf"disc: no CT or MR image here .*{both}"):
+        read_volume(disc)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("own_header", [True, False])
+def test_files_without_preamble_are_read(tmp_path: Path, implicit: bool, own_header: bool) -> None:
+    folder = phantom.write(tmp_path / "s", syntax=ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian)
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        path.write_bytes(content[132:] if own_header else content[content.index(b"\x08\0\x05\0") :])
+    assert np.array_equal(read_volume(folder).voxels, phantom.voxels())
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x08\0\x70\0" + bytes(200), b"%PDF-1.4" + bytes(200), b"\x02\0\0\0", b"II*\0" * 50]
+)
+def test_a_file_that_only_resembles_one_without_preamble_is_passed_over(tmp_path: Path, content: bytes) -> None:
+    folder = phantom.write(tmp_path / "s")
+    (folder / "other").write_bytes(content)
+    assert np.array_equal(read_volume(folder).voxels, phantom.voxels())
 
 
 def test_a_deflated_or_video_syntax_is_refused(tmp_path: Path) -> None:

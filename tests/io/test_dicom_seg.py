@@ -16,6 +16,7 @@ from medp2p.io.dicom_write import write_series
 from medp2p.regions import Regions
 
 from . import dicom_phantom as phantom
+from .test_dicom_read import enhanced
 
 hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:.*private.*")
@@ -79,6 +80,57 @@ def test_dciodvfy_finds_no_error(series, tmp_path, keep_identity) -> None:
     write_segmentation(drawn_on(series), series, tmp_path / "seg.dcm", algorithm="a", keep_identity=keep_identity)
     said = subprocess.run(["dciodvfy", tmp_path / "seg.dcm"], capture_output=True, text=True, check=False).stderr
     assert "Error" not in said
+
+
+@pytest.fixture
+def multi_frame(tmp_path: Path) -> Path:
+    """One enhanced MR object whose frames do not lie in the order of their places."""
+
+    def complete(one: Dataset) -> None:
+        one.FrameOfReferenceUID = "1.2.3.4.5"
+
+    return enhanced(tmp_path / "mr.dcm", change=complete)
+
+
+def test_regions_on_a_multi_frame_object_refer_to_its_frames(multi_frame, tmp_path) -> None:
+    regions, source = drawn_on(multi_frame), pydicom.dcmread(multi_frame)
+    write_segmentation(regions, multi_frame, tmp_path / "seg.dcm", algorithm="thresholds")
+    made = hd.seg.segread(tmp_path / "seg.dcm")
+    heights = [
+        group.PlanePositionSequence[0].ImagePositionPatient[2] for group in source.PerFrameFunctionalGroupsSequence
+    ]
+    masks = made.get_pixels_by_source_frame(
+        source.SOPInstanceUID,
+        [int(number) + 1 for number in np.argsort(heights)],
+        assert_missing_frames_are_empty=True,
+        combine_segments=False,
+    )
+    for number, name in enumerate(("bone", "left_lung", "lesion")):
+        assert np.array_equal(masks[..., number].astype(bool), regions.mask(name).T)
+    for frame in made.PerFrameFunctionalGroupsSequence:
+        (referred,) = frame.DerivationImageSequence[0].SourceImageSequence
+        assert frame.PlanePositionSequence[0].ImagePositionPatient[2] == heights[referred.ReferencedFrameNumber - 1]
+    assert [secret for secret in phantom.SECRETS if secret.encode() in (tmp_path / "seg.dcm").read_bytes()] == []
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools are not installed")
+def test_dciodvfy_finds_no_error_in_one_that_refers_to_frames(multi_frame, tmp_path) -> None:
+    write_segmentation(drawn_on(multi_frame), multi_frame, tmp_path / "seg.dcm", keep_identity=True)
+    said = subprocess.run(["dciodvfy", tmp_path / "seg.dcm"], capture_output=True, text=True, check=False).stderr
+    assert "Error" not in said
+
+
+def test_a_series_of_several_multi_frame_objects_is_refused(multi_frame, tmp_path) -> None:
+    def upper(one: Dataset) -> None:
+        first = pydicom.dcmread(multi_frame)
+        for tag in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
+            setattr(one, tag, getattr(first, tag))
+        for group in one.PerFrameFunctionalGroupsSequence:
+            group.PlanePositionSequence[0].ImagePositionPatient[2] += 15
+
+    enhanced(tmp_path / "upper.dcm", change=upper)
+    with pytest.raises(FileError, match=r"\.dcm: .*cannot refer to .*2 multi-frame objects.*one multi-frame object"):
+        write_segmentation(drawn_on(tmp_path), tmp_path, tmp_path / "seg.dcm")
 
 
 def test_what_cannot_be_told_truly_is_refused(series, tmp_path) -> None:
