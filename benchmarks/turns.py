@@ -49,9 +49,10 @@ class Options:
         return given, cls(given.repeats, given.seconds, given.clock, given.threads)
 
     def environment(self) -> dict[str, str]:
-        """For processes that are measured as a whole."""
+        """For processes that are measured as a whole; Python keeps what it compiles, as of packages installed."""
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS") if self.threads else ()
-        return os.environ | {name: str(self.threads) for name in names}
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return kept | {name: str(self.threads) for name in names}
 
     def limit_threads(self) -> None:
         """Of torch, in this process."""

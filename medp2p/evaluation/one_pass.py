@@ -24,7 +24,9 @@ from medp2p.evaluation.windows import CENTRE, MARGIN, WINDOW
 Array = NDArray[Any]
 T = TypeVar("T")
 TILE: Final = (32, 32, 512)
-"""Voxels of a tile along the axes of the array, slowest first: with its margin it fits a second-level cache."""
+"""Voxels of a tile along the axes of the array, slowest first: few margins, whole rows, and maps of some megabytes."""
+_PIECE: Final = 1 << 14
+"""Voxels whose errors are added up at once: what is made of them stays in a first- or second-level cache."""
 _HELD_BYTES: Final = 32 << 20
 
 
@@ -179,12 +181,13 @@ def _error_sums(error: Array, clipped_error: Array, here: Mask) -> Sums:
     if not here.all():
         error, clipped_error = error[here], clipped_error[here]
     total = np.float64 if error.dtype.kind == "f" else np.int64
-    return Sums(
-        voxels=error.size,
-        absolute=float(np.abs(error).sum(dtype=total)),
-        signed=float(error.sum(dtype=total)),
-        squared=float(np.square(clipped_error).sum(dtype=total)),
-    )
+    sums, error, clipped_error = Sums(voxels=error.size), error.reshape(-1), clipped_error.reshape(-1)
+    for start in range(0, error.size, _PIECE):
+        part, clipped = error[start : start + _PIECE], clipped_error[start : start + _PIECE]
+        sums.absolute += float(np.abs(part).sum(dtype=total))
+        sums.signed += float(part.sum(dtype=total))
+        sums.squared += float(np.square(clipped).sum(dtype=total))
+    return sums
 
 
 def _rim(
@@ -212,7 +215,7 @@ def tiles(box: Box, size: Sequence[int] = TILE) -> Iterator[Box]:
     """Boxes that cover a box once.
 
     Examples:
-        >>> len(list(tiles((slice(0, 17), slice(9, 73), slice(0, 65)))))
+        >>> len(list(tiles((slice(0, 17), slice(9, 73), slice(0, 65)), (16, 32, 128))))
         4
     """
     starts = [range(whole.start, whole.stop, edge) for whole, edge in zip(box, size, strict=True)]
