@@ -1,33 +1,21 @@
-"""The maps of SSIM and MS-SSIM as machine code, for large scans and where the extra `fast` is installed.
+"""The maps of SSIM and MS-SSIM compiled by numba, for large scans and where the extra `fast` is installed.
 
-The same numbers as `metrics` gives (one table of tests for both). numba makes the code once for a processor; it is kept
-and run without numba, whose loading alone takes longer than the maps of most scans.
+The same numbers as `metrics` gives (one table of tests for both); imported only when a scan is worth it.
 """
 
-import ctypes
-import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import cache
-from hashlib import sha256
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
 
-import llvmlite.binding as llvm
+import numba
 import numpy as np
 
-from medp2p.errors import Medp2pError
-from medp2p.evaluation.metrics import K1, K2, Array, Floats
+from medp2p.evaluation.metrics import K1, K2, SAMPLE, Array, Floats
 from medp2p.evaluation.windows import CENTRE, WINDOW
-from medp2p.io.atomic import write_bytes
 
 _SUMS: Final = 5
-"""As many as the kernel makes of each window."""
-_SOURCES: Final = ("kernel.py", "metrics.py", "windows.py")
-_DIGEST: Final = 32
-"""Bytes of a SHA-256, before what it is of."""
-_NUMBERS: Final = {"int32": ctypes.c_int32, "float64": ctypes.c_double}
+"""Sums over a window: of either image, of their squares, of their product."""
+_SHARE: Final = 1.0 / WINDOW**3
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def ssim_map(first: Array, second: Array, *, data_range: float) -> Floats:
@@ -41,95 +29,138 @@ def three_terms(first: Array, second: Array, *, data_range: float) -> Floats:
 
 
 def _mapped(first: Array, second: Array, data_range: float, *, whole: bool) -> Floats:
-    kind = "float64" if first.dtype.kind == "f" else "int32"
+    """Integers from 0 to 4095 are summed as integers, less CENTRE, and so exactly."""
+    kind, centre = (np.float64, 0) if first.dtype.kind == "f" else (np.int32, CENTRE)
     first, second = (np.ascontiguousarray(image, kind) for image in (first, second))
     length, rows, columns = first.shape
-    sums = [np.empty((_SUMS, size), kind) for size in (rows * columns, columns, columns - WINDOW + 1)]
+    planes, row, windows = (
+        np.empty((_SUMS, *shape), kind) for shape in ((rows, columns), (columns,), (columns - WINDOW + 1,))
+    )
     out = np.empty((length - WINDOW + 1, rows - WINDOW + 1, columns - WINDOW + 1))
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
-    addresses = [array.ctypes.data for array in (first, second, *sums, out)]
-    centre = CENTRE if kind == "int32" else 0
-    _kernel(kind)(*addresses[:2], length, rows, columns, centre, c1, c2, whole, *addresses[2:])
+    _walk(first, second, cast("float", kind(centre)), c1, c2, whole, planes, row, windows, out)
     return out
 
 
-@cache
-def _kernel(kind: str) -> Callable[..., None]:
-    """The kernel for images of a number type, which leaves Python's lock alone."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    names, code = _kept(kind) or _made(kind)
-    for name in names[1:]:
-        if not llvm.address_of_symbol(name):
-            llvm.add_symbol(name, ctypes.cast(_never_called, ctypes.c_void_p).value)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _processor())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    _engines.append(engine)
-    number, length, address = _NUMBERS[kind], ctypes.c_int64, ctypes.c_void_p
-    arguments: list[Any] = [
-        *[address] * 2,
-        *[length] * 3,
-        number,
-        *[ctypes.c_double] * 2,
-        ctypes.c_bool,
-        *[address] * 4,
-    ]
-    return ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address(names[0]))
+def _compiled(function: Function) -> Function:
+    """Without Python's lock; kept beside the package where that is writable, else for this process."""
+    try:
+        return cast("Function", numba.njit(function, nogil=True, cache=True, error_model="numpy"))
+    except RuntimeError:
+        return cast("Function", numba.njit(function, nogil=True, error_model="numpy"))
 
 
-_engines: list[Any] = []
-"""Code lives as long as its engine."""
-_never_called: Final = ctypes.CFUNCTYPE(None)(lambda: None)
-"""Stands for what numba calls where a kernel raises, which this one does not."""
+@_compiled
+def _walk(
+    first: Array, second: Array, centre: float, c1: float, c2: float, whole: bool,
+    planes: Array, row: Array, windows: Array, out: Floats,
+) -> None:  # fmt: skip
+    """Sums over windows plane by plane, each plane's from the one before, each row's from the row before."""
+    for i in range(first.shape[0]):
+        for j in range(first.shape[1]):
+            if i == 0:
+                _clear(planes, j)
+            if i < WINDOW:
+                _add(planes, j, first[i, j], second[i, j], centre)
+            else:
+                _exchange(planes, j, first[i, j], second[i, j], first[i - WINDOW, j], second[i - WINDOW, j], centre)
+            if i >= WINDOW - 1 and j >= WINDOW - 1:
+                _sum_rows(row, planes, j)
+                _sum_windows(windows, row)
+                if whole:
+                    _ssim(windows, centre, c1, c2, out[i - WINDOW + 1, j - WINDOW + 1])
+                else:
+                    _terms(windows, centre, c1, c2, out[i - WINDOW + 1, j - WINDOW + 1])
 
 
-def _processor() -> Any:
-    """What LLVM makes code for: the processor that it runs on."""
-    features = llvm.get_host_cpu_features().flatten()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(opt=3, cpu=llvm.get_host_cpu_name(), features=features, jit=True)
+@_compiled
+def _clear(planes: Array, j: int) -> None:
+    for s in range(_SUMS):
+        sums = planes[s, j]
+        for k in range(sums.size):
+            sums[k] = 0
 
 
-def _made(kind: str) -> tuple[list[str], bytes]:
-    """The kernel made by numba, and kept where that can be done; as `_kept`."""
-    from medp2p.evaluation.kernel import compiled_ir
-
-    module = llvm.parse_assembly(compiled_ir(kind))
-    names = [each.name for each in module.functions if each.name.startswith("cfunc.")]
-    names += [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
-    content = " ".join(names).encode() + b"\n" + _processor().emit_object(module)
-    for place in _places(kind):
-        with suppress(Medp2pError, OSError):
-            write_bytes(place, sha256(content).digest() + content)
-            break
-    return _parted(content)
+@_compiled
+def _add(planes: Array, j: int, first: Array, second: Array, centre: float) -> None:
+    ones, twos, squares_1, squares_2 = planes[0, j], planes[1, j], planes[2, j], planes[3, j]
+    products = planes[4, j]
+    for k in range(first.size):
+        a, b = first[k] - centre, second[k] - centre
+        ones[k] += a
+        twos[k] += b
+        squares_1[k] += a * a
+        squares_2[k] += b * b
+        products[k] += a * b
 
 
-def _kept(kind: str) -> tuple[list[str], bytes] | None:
-    """The kernel's name and what numba's code would call, and the code; None where none is kept, or a damaged one."""
-    for place in _places(kind):
-        with suppress(OSError):
-            stored = place.read_bytes()
-            if sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
-                return _parted(stored[_DIGEST:])
-    return None
+@_compiled
+def _exchange(
+    planes: Array, j: int, first: Array, second: Array, old_first: Array, old_second: Array, centre: float
+) -> None:
+    ones, twos, squares_1, squares_2 = planes[0, j], planes[1, j], planes[2, j], planes[3, j]
+    products = planes[4, j]
+    for k in range(first.size):
+        a, b, c, d = first[k] - centre, second[k] - centre, old_first[k] - centre, old_second[k] - centre
+        ones[k] += a - c
+        twos[k] += b - d
+        squares_1[k] += a * a - c * c
+        squares_2[k] += b * b - d * d
+        products[k] += a * b - c * d
 
 
-def _parted(content: bytes) -> tuple[list[str], bytes]:
-    names, _, code = content.partition(b"\n")
-    return names.decode().split(), code
+@_compiled
+def _sum_rows(row: Array, planes: Array, j: int) -> None:
+    for s in range(_SUMS):
+        sums, rows = row[s], planes[s]
+        if j == WINDOW - 1:
+            r0, r1, r2, r3, r4, r5, r6 = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
+            for k in range(sums.size):
+                sums[k] = ((r0[k] + r1[k]) + (r2[k] + r3[k])) + ((r4[k] + r5[k]) + r6[k])
+        else:
+            new, old = rows[j], rows[j - WINDOW]
+            for k in range(sums.size):
+                sums[k] += new[k] - old[k]
 
 
-def _places(kind: str) -> Iterator[Path]:
-    """Where the code for this processor, these sources and this numba is kept: as Python keeps what it compiles."""
-    here = Path(__file__).parent
-    made_of = [version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
-    digest = sha256(repr(made_of).encode())
-    for source in _SOURCES:
-        digest.update((here / source).read_bytes())
-    name = f"kernel-{kind}-{digest.hexdigest()[:16]}.bin"
-    yield here / "__pycache__" / name
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medp2p"
-    if cache.is_dir():
-        yield cache / name
+@_compiled
+def _sum_windows(windows: Array, row: Array) -> None:
+    """Seven neighbours added in a loop that a compiler turns into vector instructions."""
+    for s in range(_SUMS):
+        sums, r = windows[s], row[s]
+        for k in range(sums.size):
+            sums[k] = ((r[k] + r[k + 1]) + (r[k + 2] + r[k + 3])) + ((r[k + 4] + r[k + 5]) + r[k + 6])
+
+
+@_compiled
+def _ssim(windows: Array, centre: float, c1: float, c2: float, out: Floats) -> None:
+    ones, twos, squares_1, squares_2, products = windows[0], windows[1], windows[2], windows[3], windows[4]
+    back = float(centre)
+    for k in range(out.size):
+        a, b = ones[k] * _SHARE, twos[k] * _SHARE
+        variances = SAMPLE * ((squares_1[k] * _SHARE - a * a) + (squares_2[k] * _SHARE - b * b))
+        covariance = SAMPLE * (products[k] * _SHARE - a * b)
+        a, b = a + back, b + back
+        out[k] = (2 * a * b + c1) * (2 * covariance + c2) / ((a * a + b * b + c1) * (variances + c2))
+
+
+@_compiled
+def _terms(windows: Array, centre: float, c1: float, c2: float, out: Floats) -> None:
+    ones, twos, squares_1, squares_2, products = windows[0], windows[1], windows[2], windows[3], windows[4]
+    back = float(centre)
+    for k in range(out.size):
+        a, b = ones[k] * _SHARE, twos[k] * _SHARE
+        variance_a = SAMPLE * (squares_1[k] * _SHARE - a * a)
+        variance_b = SAMPLE * (squares_2[k] * _SHARE - b * b)
+        covariance = SAMPLE * (products[k] * _SHARE - a * b)
+        spreads = np.sqrt(_positive(variance_a)) * np.sqrt(_positive(variance_b))
+        a, b = a + back, b + back
+        luminance = (2 * a * b + c1) / (a * a + b * b + c1)
+        contrast = (2 * spreads + c2) / (variance_a + variance_b + c2)
+        structure = (covariance + c2 / 2) / (spreads + c2 / 2)
+        out[k] = _positive(luminance) * _positive(contrast) * _positive(structure)
+
+
+@_compiled
+def _positive(value: float) -> float:
+    return value if value > 0.0 else 0.0
