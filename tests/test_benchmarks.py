@@ -8,10 +8,14 @@ import time
 from functools import partial
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import peer
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.growth import exponent
 from benchmarks.processes import apart, whole
+from benchmarks.step import GFLOP_PER_SLICE
 from benchmarks.tables import PAGE, RESULTS, Table, page
 from benchmarks.turns import Options, Spread, in_turns, take_turns
 
@@ -77,3 +81,17 @@ def test_a_table_reads_in_a_terminal_and_on_a_page() -> None:
     assert table.text().splitlines()[1:3] == ["arm   slices/s", "peer  1"]
     assert "| ours | 2.5 (2–3) |" in table.markdown()
     assert table.markdown().rstrip().endswith("Note. *a machine*")
+
+
+@pytest.mark.parametrize("channels", sorted(GFLOP_PER_SLICE))
+def test_the_operations_of_a_step_are_those_that_torch_counts(channels: int) -> None:
+    with torch.device("meta"):
+        generator, judge = peer.UNetGenerator(channels, channels), peer.PatchDiscriminator(2 * channels)
+        source, target = torch.empty(2, 1, channels, 256, 256)
+    training = peer.Pix2Pix(generator, judge)
+    with FlopCounterMode(display=False) as counted:
+        fake = generator(source)
+        (training.judge(source, fake.detach(), 0.0) + training.judge(source, target, 1.0)).backward()
+        judge.requires_grad_(False)
+        (training.judge(source, fake, 1.0) + training.l1(fake, target)).backward()
+    assert counted.get_total_flops() / 1e9 == pytest.approx(GFLOP_PER_SLICE[channels], abs=0.01)

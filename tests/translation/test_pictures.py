@@ -278,3 +278,14 @@ def test_a_checkpoint_that_was_not_imported_is_told_from_a_run(tmp_path: Path) -
     for place in (tmp_path, weights):
         with pytest.raises(ModelError, match=r"latest_net_G\.pth.*make a run of them: `medp2p import "):
             translate(place, tmp_path / "in.png", tmp_path / "out.png", device="cpu")
+
+
+def test_a_folder_of_folders_is_answered_with_those_that_are_in_it(tmp_path: Path) -> None:
+    run = imported(checkpoint(tmp_path)[1], tmp_path)
+    for name in ("train", "test"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    with pytest.raises(FileError, match=r"found folders test, train, .*Fix: give one of the folders in it"):
+        translate(run, tmp_path / "in", tmp_path / "out", device="cpu")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileError, match=r"in this folder .expected PNG.*Fix: give another folder"):
+        translate(run, tmp_path / "empty", tmp_path / "out", device="cpu")
