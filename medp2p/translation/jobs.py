@@ -186,10 +186,10 @@ def _pictures(path: Path, target: Path, description: Description) -> Jobs:
         outputs = {t: (target / t if len(made) > 1 else target) / f"{stem}{end}" for t in made}
         jobs.append(Job(first.name, sources, outputs))
     if not jobs and not faults:
-        inside = ", ".join(folder.name for folder in sub_folders(path)[:5])
-        raise FileError(path, "no picture to translate in this folder", found=f"folders {inside}" if inside else None,
+        below = ", ".join(folder.name for folder in sub_folders(path)[:5])
+        raise FileError(path, "no picture to translate in this folder", found=f"folders {below}" if below else None,
                         expected="PNG, TIFF, JPEG or radiographs in DICOM",
-                        fix="give one of the folders in it" if inside else "give another folder")  # fmt: skip
+                        fix="give one of the folders in it" if below else "give another folder")  # fmt: skip
     return Jobs(tuple(jobs), tuple(faults), many=True)
 
 
