@@ -98,9 +98,11 @@ class Medp2pError(Exception):
     Attributes:
         faults: At least one Fault.
         exit_code: What the command line ends with: 2 for refused input, 1 where a machine or a training failed.
+        told_elsewhere: Whether another process of the same training tells it, so that this one need not.
     """
 
     exit_code: int = 2
+    told_elsewhere: bool = False
     faults: tuple[Fault, ...]
 
     def __init__(

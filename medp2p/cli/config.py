@@ -32,9 +32,10 @@ def _add_new(inner: "argparse._SubParsersAction[Parser]") -> None:
     parser = add_verb(
         inner, "new", _new, summary="a shipped configuration", examples=["medp2p config new mr2ct > my.yaml"],
         description="Prints a shipped configuration with all its comments, to start from.\nNames: demo, facades, "
-        "mr2ct, radiograph, synthrad2023, synthrad2025, t2flair.",
+        "mr2ct, radiograph, synthrad2023, synthrad2025, t2flair.\n\nRelative paths in it are relative to the file: "
+        "those of these lead from a folder such as configs/ to data/ beside it.",
     )  # fmt: skip
-    parser.add_argument("name", metavar="NAME", help="mr2ct, t2flair, …")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="mr2ct, t2flair, …")
     add_common(parser)
 
 
@@ -65,8 +66,10 @@ def _never(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
-    from medp2p.config import shipped
+    from medp2p.config import shipped, shipped_names
 
+    if options.name is None:
+        options.parser.refuse("NAME", "it is missing", f"write one of {', '.join(shipped_names())}")
     say_text(shipped(options.name))
     return 0
 

@@ -1,6 +1,7 @@
 """What is common to the verbs: help that is pleasant to read, options that every verb has, usage faults in one line."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -39,6 +40,8 @@ class Parser(argparse.ArgumentParser):
 
     def refuse(self, argument: str, cause: str, fix: str) -> NoReturn:
         """End with 2 for an argument that the parser took and the verb cannot use."""
+        if self.prog == f"{PROGRAM} train" and os.environ.get("RANK", "0") != "0":
+            self.exit(0)  # torchrun gives all processes the same words, and the first one says what is wrong with them
         say_on_stderr(" ".join(self.format_usage().split()))
         say_faults([fault(None, cause, fix=fix, key=argument)])
         self.exit(2)
@@ -187,6 +190,8 @@ def _in_our_words(message: str, parser: Parser) -> tuple[str, str, str]:
     fix = f"see `{parser.prog} --help`"
     if required := re.match(r"the following arguments are required: (.*)", message):
         first = required[1].split(", ")[0]
+        if verbs := _verbs_of(parser):
+            return first, "it is missing", f"write one of {', '.join(verbs)}; {fix}"
         return first, "it is missing", f"write {required[1]}; {fix}"
     named = re.match(r"argument ([^:]+): (.*)", message, re.DOTALL)
     if not named:
@@ -198,3 +203,9 @@ def _in_our_words(message: str, parser: Parser) -> tuple[str, str, str]:
         return argument, cause, did_you_mean(chosen[1], known, f"choose one of {', '.join(known)}")
     cause, _, own_fix = cause.partition(". Fix: ")
     return argument, cause, own_fix or fix
+
+
+def _verbs_of(parser: Parser) -> list[str]:
+    """The verbs that a parser has below it."""
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return [name for group in groups for name in group.choices]

@@ -2,13 +2,20 @@
 
 import argparse
 import logging
-import os
+import time
+from typing import TYPE_CHECKING
 
 from medp2p.cli.messages import say_on_stderr, say_result
 from medp2p.cli.parser import Parser, add_common, add_device, add_overwrite, add_set, add_verb, whole_number
 from medp2p.cli.progress import Progress
 from medp2p.cli.signals import exit_code_of_signal
-from medp2p.errors import ConfigError
+from medp2p.errors import ConfigError, Medp2pError
+
+if TYPE_CHECKING:
+    from medp2p.training.interruption import SignalFlag
+
+_MOMENT_S = 20.0
+"""How much later than the others one of several processes may see what the first one sees too, on a busy machine."""
 
 DESCRIPTION = """Checks every case first, then trains into a run folder, runs/<name of CONFIG> in the current folder.
 
@@ -42,13 +49,14 @@ def add(verbs: "argparse._SubParsersAction[Parser]") -> None:
 def run(options: argparse.Namespace) -> int:
     """Trains; prints the run folder."""
     _refuse_at_once(options)
-    from medp2p.training import train
     from medp2p.training.interruption import Interrupted, SignalFlag
 
-    speaks = _speaks(options)
+    speaks, stop = _speaks(options), SignalFlag()
     if not speaks:
         logging.getLogger("medp2p").setLevel(logging.ERROR)
-    stop = SignalFlag()
+        stop.install()  # while torch is loaded too: a launcher that ends this process needs no answer
+    from medp2p.training import train
+
     stop.install()
     try:
         with Progress(quiet=options.quiet or not speaks) as progress:
@@ -65,6 +73,11 @@ def run(options: argparse.Namespace) -> int:
                 progress=progress,
                 stop=stop,
             )
+    except Medp2pError as refused:
+        before_they_met = isinstance(refused, ConfigError) and not speaks  # as a device that is not there is
+        if refused.told_elsewhere or (before_they_met and _is_ended_meanwhile(stop)):
+            return 0  # as below
+        raise
     except Interrupted as told:
         if not speaks:
             return 0  # launchers end all processes where one of them fails, and the main one may not be done yet
@@ -78,20 +91,33 @@ def run(options: argparse.Namespace) -> int:
 
 def _speaks(options: argparse.Namespace) -> bool:
     """Whether this is the one of several processes that talks: its launcher says so in the environment."""
-    ranks = [os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")]
-    return options.devices * options.nodes == 1 or all(rank == "0" for rank in ranks)
+    from medp2p.training.launched import is_first
+
+    return options.devices * options.nodes == 1 or is_first()
+
+
+def _is_ended_meanwhile(stop: "SignalFlag") -> bool:
+    """Whether the launcher ends this process within a moment, as it does where the first one has said what failed."""
+    until = time.monotonic() + _MOMENT_S
+    while stop() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    return stop() is not None
 
 
 def _refuse_at_once(options: argparse.Namespace) -> None:
     """Before anything heavy is loaded: what is wrong with configuration or folders is said within a second."""
     from medp2p.config import load_config, missing_data, unusable_places
+    from medp2p.training.launched import is_launched
 
+    several = options.devices * options.nodes > 1
+    if several and is_launched():
+        return  # they meet first, so that one speaks for all
     config = load_config(options.config, options.set)
     missing = missing_data(config)
     faults = [*([missing] if missing else []), *unusable_places(config, resume=options.resume)]
     if faults:
         raise ConfigError.several(faults)
-    if options.devices * options.nodes == 1:  # of several processes the first holds the folder
+    if not several:  # of several processes the first holds the folder
         from medp2p.training.run import refuse_busy, refuse_run_folder, run_folder
 
         folder = run_folder(options.config, options.folder)

@@ -24,7 +24,7 @@ def missing_data(config: Config) -> Fault | None:
     typed = _as_typed(folder)
     files = dict.fromkeys(f for files in (config.data.files or {}).values() for f in files)
     cause = "there are no scans" if folder.is_dir() else "there is no such folder"
-    fix = "put scans there, or name another folder with `--set data.folder=DIR`"
+    fix = f"{_meant(folder, pictures=False)}put scans there, or name another folder with `--set data.folder=DIR`"
     if all((PHANTOM_FILES.get(name),) == files for name, files in (config.data.files or {}).items()):
         fix += f", or try it on synthetic heads: `medp2p phantom {typed}`"
     expected = f"one sub-folder per case with {', '.join(files)}" if in_folders else f"layout {config.data.layout}"
@@ -52,7 +52,7 @@ def unusable_places(config: Config, *, resume: bool = False) -> list[Fault]:
 
 def _missing_pictures(config: Config, folder: Path) -> Fault:
     data, typed = config.data, _as_typed(folder)
-    fix = "put pictures there, or name another folder with `--set data.folder=DIR`"
+    fix = f"{_meant(folder, pictures=True)}put pictures there, or name another folder with `--set data.folder=DIR`"
     if data.side_by_side == PHANTOM_HALVES:
         fix += f", or try it on synthetic ones: `medp2p phantom {typed} --kind pictures`"
     expected = (
@@ -60,6 +60,15 @@ def _missing_pictures(config: Config, folder: Path) -> Fault:
     )
     cause = "there are no pictures" if folder.is_dir() else "there is no such folder"
     return config.fault("data.folder", cause, found=typed, expected=expected, fix=fix)
+
+
+def _meant(folder: Path, *, pictures: bool) -> str:
+    """A word on the same names below the current folder, where a configuration that was put elsewhere misses them."""
+    for count in (2, 1):
+        near = Path(*folder.parts[-count:])
+        if not near.is_absolute() and near.absolute() != folder.absolute() and _has_cases(near, pictures=pictures):
+            return f"did you mean `--set data.folder={near}`, or that folder in the file, relative to it? Else "
+    return ""
 
 
 def _has_cases(folder: Path, *, pictures: bool) -> bool:

@@ -130,6 +130,13 @@ class Engine:
             return value
         return self._fabric.broadcast(value)
 
+    def gathered(self, value: Any) -> list[Any]:
+        """The values of all processes, in their order; it waits for all of them."""
+        values = [value] * self.world_size
+        if self.world_size > 1:
+            distributed.all_gather_object(values, value)
+        return values
+
     def any(self, flag: int | None) -> int | None:
         """The largest of the flags of all processes, so that they all do the same."""
         if self.world_size == 1:

@@ -108,7 +108,11 @@ def _train_epoch(run: Fit, estimate: "_Estimate") -> None:
         with run.engine.seeded(training.seed, now.epoch, now.step):
             losses = run.update(batch.source, batch.target, batch.weight, total=run.engine.weight_total(batch.weight))
         values = run.engine.mean({name: loss.detach() for name, loss in losses.items()}, len(batch.cases))
-        _check(run, values, batch)
+        try:
+            _check(run, values, batch)
+        except TrainingError as diverged:  # of averages, and so in every process
+            diverged.told_elsewhere = not run.engine.is_main
+            raise
         for name, value in values.items():
             now.sums[name] = now.sums.get(name, 0.0) + value * batch.count
         now.samples += batch.count

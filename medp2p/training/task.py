@@ -3,7 +3,8 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from shlex import quote
@@ -16,12 +17,14 @@ from medp2p.data.picture_cases import with_seen_pictures
 from medp2p.data.slices import SliceLoader
 from medp2p.device import describe_device, resolve_precision
 from medp2p.errors import ConfigError
+from medp2p.training.agreement import in_agreement
 from medp2p.training.building import build_loader, build_networks, build_update, refuse_undivided_batch, take_up
 from medp2p.training.card import write_card
 from medp2p.training.checkpoint import CHECKPOINT_FILE, Progressed, load_checkpoint
 from medp2p.training.engine import Engine
 from medp2p.training.history import draw_history, write_history
 from medp2p.training.interruption import Stop, never, stopping
+from medp2p.training.launched import is_launched
 from medp2p.training.loop import Fit, fit
 from medp2p.training.papers import (
     CONFIG_FILE,
@@ -82,27 +85,24 @@ def train(
         TrainingError: Training diverged; its last finite state is kept.
         Interrupted: `stop` said so; the state is saved, once there is any.
     """
-    loaded = load_config(config, set)
-    missing = missing_data(loaded)
-    faults = [*([missing] if missing else []), *unusable_places(loaded, resume=resume)]
-    if faults:
-        raise ConfigError.several(faults)
-    folder = run_folder(config, run)
-    refuse_run_folder(folder, resume=resume, overwrite=overwrite)
-    refuse_undivided_batch(loaded, devices * nodes)
+    folder, processes = run_folder(config, run), devices * nodes
+    ask = partial(_asked, config, set, folder, resume=resume, overwrite=overwrite, processes=processes)
+    asked = None if processes > 1 and is_launched() else ask()
     engine = Engine(device, devices, nodes)
-    alone = locked(folder) if engine.is_main else nullcontext(_nothing_to_lose)
-    with alone as refuse_lost, engine.together():
-        loaded = with_seen_pictures(loaded)
-        store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
-        cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
-        goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()
-        generator, discriminator = build_networks(loaded)
-        loader = build_loader(loaded, cohort, engine)
-        if goes_on:
-            refuse_other_work(folder, loaded, cohort)
-        elif loaded.training.start_from is not None:  # which may be the very run that goes
-            start_from(loaded.training.start_from, generator, discriminator)
+    with ExitStack() as stack, engine.together():
+        with in_agreement(engine):
+            loaded = asked or ask()
+            refuse_lost = stack.enter_context(locked(folder)) if engine.is_main else _nothing_to_lose
+            loaded = with_seen_pictures(loaded)
+            store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
+            cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
+            goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()
+            generator, discriminator = build_networks(loaded)
+            loader = build_loader(loaded, cohort, engine)
+            if goes_on:
+                refuse_other_work(folder, loaded, cohort)
+            elif loaded.training.start_from is not None:  # which may be the very run that goes
+                start_from(loaded.training.start_from, generator, discriminator)
         if engine.is_main and not goes_on:
             empty_run_folder(folder)
         engine.barrier()
@@ -110,6 +110,26 @@ def train(
             parts = (generator, discriminator, loader)
             _run(folder, loaded, cohort, parts, engine, log, goes_on, profile, progress, stop, refuse_lost)
     return Run(folder)
+
+
+def _asked(
+    config: str | PathLike[str],
+    overrides: Sequence[str],
+    folder: Path,
+    *,
+    resume: bool,
+    overwrite: bool,
+    processes: int,
+) -> Config:
+    """The configuration, once nothing speaks against it and the folder that can be seen without reading a scan."""
+    loaded = load_config(config, overrides)
+    missing = missing_data(loaded)
+    faults = [*([missing] if missing else []), *unusable_places(loaded, resume=resume)]
+    if faults:
+        raise ConfigError.several(faults)
+    refuse_run_folder(folder, resume=resume, overwrite=overwrite)
+    refuse_undivided_batch(loaded, processes)
+    return loaded
 
 
 def _nothing_to_lose() -> None:

@@ -17,7 +17,7 @@ Command = Callable[..., Answer]
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("", "error: VERB: it is missing"),
+        ("", "error: VERB: it is missing. Fix: write one of train, translate, evaluate, "),
         ("trian", "error: VERB: no such verb (found trian). Fix: did you mean `train`?"),
         ("nonsense", "error: VERB: no such verb (found nonsense). Fix: choose one of "),
         ("-q train x", "error: -q: no such option before the verb. Fix: options come after the verb"),
@@ -28,7 +28,8 @@ Command = Callable[..., Answer]
         ("train x --devices 0", "error: --devices: no such number (found '0', expected a whole number from 1 on)"),
         ("info --nonsense x", "error: --nonsense: no such option"),
         ("info a b", "error: b: one word too many"),
-        ("config", "error: WHAT: it is missing"),
+        ("config", "error: WHAT: it is missing. Fix: write one of new, show, schema; see `medp2p config --help`"),
+        ("config new", "error: NAME: it is missing. Fix: write one of demo, facades, mr2ct, "),
         ("config sho", "error: WHAT: no such verb (found sho). Fix: did you mean `show`?"),
         ("phantom d --cases x", "error: --cases: no such number (found 'x'"),
         ("phantom d --seed -1", "error: --seed: no such number (found '-1'"),

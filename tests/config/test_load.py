@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medp2p.config import Config, config_from_mapping, differing_keys, load_config, missing_data
+from medp2p.config import Config, config_from_mapping, differing_keys, load_config, missing_data, shipped
 from medp2p.errors import ConfigError, Fault, FileError
 
 from .conftest import sound
@@ -257,6 +257,7 @@ def test_missing_scans_are_said_with_both_cures(tmp_path: Path, monkeypatch: pyt
     assert "`medp2p phantom data/mr2ct`" in said
     (tmp_path / "data" / "mr2ct").mkdir(parents=True)
     assert "no scans" in str(missing_data(load_config("configs/run.yaml")))
+    assert "did you mean" not in said
     (tmp_path / "data" / "mr2ct" / "case").mkdir()
     assert missing_data(load_config("configs/run.yaml")) is None
 
@@ -264,3 +265,15 @@ def test_missing_scans_are_said_with_both_cures(tmp_path: Path, monkeypatch: pyt
 def test_synthetic_heads_are_no_cure_for_other_files(tmp_path: Path) -> None:
     content = {"data": {"sources": "t1", "target": "t2", "folder": tmp_path / "none"}}
     assert "phantom" not in str(missing_data(config_from_mapping(content)))
+
+
+def test_a_shipped_configuration_that_was_put_elsewhere_is_told_where_its_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "data" / "mr2ct" / "head_001").mkdir(parents=True)
+    (tmp_path / "work" / "mine.yaml").write_text(shipped("mr2ct"))
+    monkeypatch.chdir(tmp_path / "work")
+    said = str(missing_data(load_config("mine.yaml")))
+    assert "(found ../data/mr2ct," in said
+    assert "Fix: did you mean `--set data.folder=data/mr2ct`, or that folder in the file, relative to it? Else" in said
+    assert missing_data(load_config("mine.yaml", ["data.folder=data/mr2ct"])) is None
