@@ -85,6 +85,8 @@ def _say_scores(done: "Evaluation") -> None:
 
     for line in score_lines(done.scores):
         say_on_stderr(line)
+    if any(region.isdecimal() for region in done.scores.regions):
+        say_on_stderr("regions are called by their numbers; a label table gives them names: --names labels.yaml")
 
 
 def _score_run(options: argparse.Namespace, progress: Progress) -> "Evaluation":

@@ -97,7 +97,9 @@ def test_a_label_map_of_the_predictions_gives_dice_and_distance(medp2p: Command,
             bone = np.roll((np.asanyarray(scan.dataobj) > 250).astype(np.uint8), shift, axis=2)
             nib.save(nib.Nifti1Image(bone, scan.affine), cohort / name / path.name)
     words = ["-m", cohort / "true", "--predicted-regions", cohort / "own"]
-    assert evaluate(medp2p, cohort, "p10", *words).code == 0
+    answer = evaluate(medp2p, cohort, "p10", *words)
+    assert answer.code == 0
+    assert answer.err.splitlines()[-1].startswith("regions are called by their numbers; a label table gives them names")
     rows = list(csv.DictReader((cohort / "out" / "p10" / "scores.csv").read_text().splitlines()))
     found = [float(row["value"]) for row in rows if (row["region"], row["metric"]) == ("1", "dice")]
     assert len(found) == 2
