@@ -1,4 +1,4 @@
-"""DICOM files near what was given: slices beside a single file, or series in folders below; they may be meant."""
+"""DICOM files near what was given, which may be meant: slices beside a file, series or pictures in folders below."""
 
 import os
 from bisect import bisect
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medp2p.errors import Medp2pError
 from medp2p.io.dicom_frames import CLASSIC, ENHANCED, Frame, read_header
-from medp2p.io.names import passed_over
+from medp2p.io.names import passed_over, picture_extension
 
 PathLike = str | os.PathLike[str]
 
@@ -54,6 +54,12 @@ def folders_with_dicom(path: PathLike) -> list[str]:
         if looked and _holds_dicom(Path(place), sorted(names)):
             found.append(place)
     return found
+
+
+def holds_pictures(path: PathLike) -> bool:
+    """Whether a folder holds pictures, or sub-folders as `train` and `test` do."""
+    found = (entry for pattern in ("*", "*/*") for entry in Path(path).glob(pattern))
+    return any(picture_extension(entry) for entry in found)
 
 
 def _holds_dicom(folder: Path, names: list[str]) -> bool:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.cores import usable_cores
 from medp2p.errors import FileError, GeometryError, listed
-from medp2p.io.dicom_beside import folders_with_dicom, has_further_slices
+from medp2p.io.dicom_beside import folders_with_dicom, has_further_slices, holds_pictures
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.dicom_stack import stacked
 from medp2p.io.machine import file_error
-from medp2p.io.names import passed_over, picture_extension
+from medp2p.io.names import passed_over
 from medp2p.regions import Regions
 from medp2p.volume import Volume
 
@@ -125,18 +125,12 @@ def _all_frames(path: PathLike, series: str | None, progress: Progress | None, t
         fix = "give the folder that directly holds the slices"
         if deeper:
             fix = f"give one of these: {listed(deeper, _MOST_FOLDERS)}"
-        elif _has_pictures(path):
+        elif holds_pictures(path):
             fix = "give one picture, or a configuration that names this folder"
         raise FileError(path, "no CT or MR image here", found=left_out or "no file", fix=fix)
     if left_out:
         logger.log(tell, "left out of the DICOM files: %s", left_out)
     return found
-
-
-def _has_pictures(path: PathLike) -> bool:
-    """Whether a folder holds pictures, or sub-folders as `train` and `test` do."""
-    found = (entry for pattern in ("*", "*/*") for entry in Path(path).glob(pattern))
-    return any(picture_extension(entry) for entry in found)
 
 
 def _read_one(path: Path, *, series: str | None) -> list[Frame] | str:

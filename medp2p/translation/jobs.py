@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 PathLike_ = str | PathLike[str]
 OUTPUT_EXTENSIONS = IMAGE_EXTENSIONS
+_OF_BIDS = "dataset_description.json"
 _DEFAULT_EXTENSION = OUTPUT_EXTENSIONS[0]
 
 
@@ -101,7 +102,14 @@ def _found(
     if len(case) == len(description.sources):
         outputs = _file_outputs(target, description, folder_allowed=True)
         return Jobs((Job(path.resolve().name, case, outputs),))
-    return _cohort(path, target, description) or _images(given, target, description, dicom_out=dicom_out)
+    cohort = _cohort(path, target, description)
+    if cohort is None and (path / _OF_BIDS).is_file():
+        raise FileError(
+            given,
+            "a BIDS data set: its images lie deeper, and the results belong into a derivative of their own",
+            fix="use pipelines/bids_contrast.py (docs/how-to/bids-contrast.md), or give one image",
+        )
+    return cohort or _images(given, target, description, dicom_out=dicom_out)
 
 
 def _named(given: Mapping[str, PathLike_], target: Path, description: Description) -> Job:

@@ -82,6 +82,20 @@ def test_a_pattern_for_the_input_is_answered_with_what_to_give(medp2p: Command, 
     ]
 
 
+def test_a_bids_data_set_is_answered_with_the_pipeline_for_it(medp2p: Command, desk: Path) -> None:
+    anat = desk / "bids" / "sub-01" / "anat"
+    anat.mkdir(parents=True)
+    (desk / "cohort" / "head_001" / "mr.nii.gz").rename(anat / "sub-01_T1w.nii.gz")
+    (desk / "bids" / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.9.0"}')
+    answer = translate(medp2p, "bids", "out")
+    assert (answer.code, (desk / "out").exists()) == (2, False)
+    assert len(answer.errors) == 1
+    assert answer.errors[0].startswith("error: bids: a BIDS data set")
+    assert answer.errors[0].endswith(
+        "Fix: use pipelines/bids_contrast.py (docs/how-to/bids-contrast.md), or give one image"
+    )
+
+
 def test_a_slice_of_a_series_is_translated_with_a_word_on_its_folder(medp2p: Command, desk: Path) -> None:
     values = np.arange(16 * 14 * 3).reshape(16, 14, 3).astype(np.int16)
     series = write_series(desk / "series", modality="MR", values=values)
