@@ -1,6 +1,7 @@
 """Whether medp2p learns as well as the textbook pix2pix in as many epochs, on scans of the reader's own.
 
-    python -m benchmarks.quality FOLDER [--sources t1 t2] [--target flair] [--held-out NAME] [--seeds 0 1 2] [--keep]
+    python -m benchmarks.quality FOLDER [--sources t1 t2] [--target flair] [--held-out NAME] [--seeds 0 1 2]
+        [--arms textbook batch instance] [--epochs 50] [--keep]
 
 FOLDER holds a folder for each case. All but one are learnt from, that one is predicted. Both arms get the same slices,
 changed at random alike, the same schedule and the same number of epochs: the textbook one slice at a time with batch
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--sources", nargs="+", default=["t1", "t2"])
     parser.add_argument("--target", default="flair")
     parser.add_argument("--held-out", help="name of a case (default: the last)")
+    parser.add_argument("--arms", nargs="+", choices=("textbook", "batch", "instance"), help="(default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=50, help="half of them with a falling learning rate")
     parser.add_argument("--size", type=int, choices=(128, 256), default=256)
@@ -119,6 +121,7 @@ def main() -> None:
         "instance": (2, lambda seed: ours(inputs, given.channels, halvings, seed, "instance"),
                      {"medp2p, instance norm, 2 slices": False}),
     }  # fmt: skip
+    arms = {name: arm for name, arm in arms.items() if name in (given.arms or arms)}
     with tempfile.TemporaryDirectory() as store:
         entries = prepare_cohort(config, store=store).entries()
         held = given.held_out or entries[-1].case
@@ -149,12 +152,12 @@ def main() -> None:
     ]  # fmt: skip
     note = (
         f"{' + '.join(given.sources)} to {given.target}: {len(loader)} slices of {len(learnt)} cases learnt, {held} "
-        f"held out. {given.size} x {given.size} of {given.spacing:g} mm, {given.channels} channels, {given.epochs} "
-        f"epochs; the textbook in fp32, medp2p in {resolve_precision('auto', CPU)}. Mean absolute error inside the "
+        f"held out. {given.size} x {given.size} of {given.spacing:g} mm, {given.channels} channels; "
+        f"the textbook in fp32, medp2p in {resolve_precision('auto', CPU)}. Mean absolute error inside the "
         "head, in percent of the range of intensities; slices a second of the processor, with other work running."
     )
     columns = ["", *(f"seed {seed}" for seed in given.seeds), "mean", "slices/s"]
-    show("quality", [Table("Held-out error at equal epochs", columns, rows, note)], keep=given.keep)
+    show("quality", [Table(f"Held-out error after {given.epochs} epochs", columns, rows, note)], keep=given.keep)
 
 
 if __name__ == "__main__":

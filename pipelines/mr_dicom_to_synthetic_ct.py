@@ -67,7 +67,7 @@ def synthesize(
     Args:
         run: A run folder or a generator.safetensors.
         series: The folder of a DICOM series; for a model with several sources one for each, by their names.
-        output: Gets `<target>/`, a DICOM series each, and `report.html`.
+        output: Gets `<target>/`, a DICOM series each, `report.html`, and `LIMITS.md`.
         uids: The SeriesInstanceUID of a source whose folder holds several series, by the source's name; an empty
             name is the first source.
         prepare: First register the other sources onto the first and correct bias fields, as `medp2p.prepare` does.
@@ -103,6 +103,7 @@ def synthesize(
     report = target_folder / "report.html"
     page = "".join(_page(run, translator, sources, predicted, time.monotonic() - began))
     report.write_text(page, encoding="utf-8")
+    (target_folder / "LIMITS.md").write_text(medp2p.limits_card(run), encoding="utf-8")
     return report
 
 

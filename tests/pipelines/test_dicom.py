@@ -82,7 +82,7 @@ def test_several_series_on_grids_of_their_own_are_prepared_onto_the_first(pipeli
         both, {"t1": t1, "t2": t2}, tmp_path / "out", prepare=True, settings=["n4=false"], device="cpu"
     )
     assert medp2p.read_volume(tmp_path / "out" / "flair").same_grid(medp2p.read_volume(t1))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flair", "report.html"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["LIMITS.md", "flair", "report.html"]
     assert "No model card" in report.read_text(encoding="utf-8")
 
 
