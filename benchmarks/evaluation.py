@@ -154,7 +154,7 @@ def main():
     columns = ["", "s", "× one map", "× label by label", "peak MB", "share of the first's"]
     note = (
         f"{options.in_words()}; whole processes: imports, three or four .nii.gz, all scores, from Python, or by the "
-        f"verb with report and pictures; without numba (plain), and with the machine code that it made in an earlier "
+        f"verb with report and pictures; without numba (plain), and with what numba compiled in an earlier "
         f"process (fast). The challenge's definition, label by label: {one:.0f} s of the processor (one label at full "
         f"size, times {LABELS}), {small_scaled:.0f} s (all labels of {SMALL}, scaled by voxels). Largest differences "
         f"from it there: MAE {mae:.1e} HU, PSNR {psnr:.1e} dB, SSIM {ssim:.1e}."
