@@ -82,7 +82,8 @@ def test_imported_weights_translate_and_are_exported_again(
 def test_import_names_what_is_missing(medp2p: Command, weights: Path, tmp_path: Path) -> None:
     answer = medp2p("import", weights, "-o", tmp_path / "run", "--set", "data.sources=mr")
     assert (answer.code, len(answer.errors)) == (2, 1)
-    assert "data.target: it is missing" in answer.errors[0]
+    assert "(found no data.target)" in answer.errors[0]
+    assert "--set data.target=TARGET" in answer.errors[0]
 
 
 def test_translate_refuses_a_run_that_is_not_there_at_once(medp2p: Command, tmp_path: Path) -> None:
