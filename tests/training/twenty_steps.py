@@ -16,7 +16,7 @@ STEPS, BATCH = 20, 4
 
 def trained(engine: Engine, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """The weights of both networks after the steps."""
-    generator = build_generator("unet_128", in_channels=1, out_channels=1, channels=16, norm="instance", dropout=False)
+    generator = build_generator("unet_128", in_channels=1, out_channels=1, channels=8, norm="instance", dropout=False)
     discriminator = build_discriminator("patch", in_channels=2, channels=8, norm="instance")
     update = Pix2PixUpdate(
         engine.shared(generator.to(dtype)),
