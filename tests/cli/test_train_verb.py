@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,13 @@ def clone(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *words: str, **environment: str) -> tuple[subprocess.CompletedProcess[str], float]:
-    start = time.monotonic()
+    """What a command ended with, and its seconds of the processor, since others may keep that busy."""
+    before = os.times()
     result = subprocess.run(
         [MEDP2P, *words], cwd=folder, capture_output=True, text=True, check=False, env=os.environ | environment
     )
-    return result, time.monotonic() - start
+    after = os.times()
+    return result, after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def test_training_without_data_ends_at_once_with_both_cures(clone: Path) -> None:
@@ -40,13 +41,13 @@ def test_training_without_data_ends_at_once_with_both_cures(clone: Path) -> None
     assert "`--set data.folder=DIR`" in line
     assert line.endswith("`medp2p phantom data/mr2ct`")
     assert sorted(path.name for path in clone.iterdir()) == ["configs"]
-    assert seconds < 2  # a second on a machine that does nothing else
+    assert seconds < 1.5  # torch alone takes longer
 
 
 def test_a_faulty_configuration_ends_at_once_too(clone: Path) -> None:
     result, seconds = run(clone, "train", "configs/mr2ct.yaml", "--set", "training.epoks=3", "--set", "los=1")
     assert {line.split(": ")[1] for line in result.stderr.splitlines()} == {"--set training.epoks", "--set los"}
-    assert seconds < 2
+    assert seconds < 1.5
 
 
 def test_another_folder_is_named_as_typed(clone: Path) -> None:

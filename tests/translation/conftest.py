@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from medp2p.networks import build_generator
 from medp2p.translation.description import Architecture, ChannelMap, Description, Preparation
+from medp2p.translation.generator import build_network
 from medp2p.translation.model_file import write_model
 
 CT = ChannelMap(kind="window", low=-1000.0, high=2000.0, hu=True)
@@ -27,18 +27,8 @@ def description(**changed: object) -> Description:
 
 
 def save(folder: Path, said: Description) -> Path:
-    generator = said.generator
-    network = build_generator(
-        generator.kind,
-        in_channels=said.in_channels,
-        out_channels=len(said.targets),
-        channels=generator.channels,
-        norm=generator.norm,
-        dropout=generator.dropout,
-        seed=3,
-    )
     path = folder / "generator.safetensors"
-    write_model(path, network.state_dict(), said)
+    write_model(path, build_network(said, seed=3).state_dict(), said)
     return path
 
 
