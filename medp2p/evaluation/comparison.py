@@ -16,7 +16,6 @@ from medp2p.evaluation.report import NAMES, decimals, notes_of, render
 from medp2p.evaluation.rows import Cell, Row, csv_text, json_row, number, text
 from medp2p.evaluation.scores import NOTICE, SCHEMA_VERSION, Scores, producers, read_scores
 from medp2p.evaluation.statistics import RESAMPLES, SEED, bootstrap_interval
-from medp2p.io import refuse_file_name
 from medp2p.io.atomic import is_temporary, write_json, write_text
 from medp2p.io.machine import as_file_error
 
@@ -105,13 +104,11 @@ def compare(
         FileError: A folder holds no scores; or cases, references, regions or protocols differ, and every difference is
             named; or the output is a file or cannot be made.
         OutputExistsError: The output folder is not empty, and `overwrite` is not given.
-        ConfigError: The name of the output is that of a file.
     """
     first, second = read_scores(dir_a), read_scores(dir_b)
     faults = list(_differences(first, second, fspath(dir_b)))
     if faults:
         raise FileError.several(faults)
-    refuse_file_name(output)
     folder = Path(output)
     if folder.exists() and not folder.is_dir():
         raise FileError(output, "this is a file, and a folder is to be written", fix="choose another -o")

@@ -15,7 +15,6 @@ from medp2p.evaluation.pictures import CasePictures
 from medp2p.evaluation.protocol_table import protocols
 from medp2p.evaluation.rows import SCORE_COLUMNS, json_row, row_of_json
 from medp2p.evaluation.scores import Scores
-from medp2p.io import refuse_file_name
 from medp2p.io.atomic import is_temporary, sweep_stale, write_json
 from medp2p.io.json_read import read_object
 from medp2p.io.machine import file_error
@@ -55,9 +54,7 @@ class Unfinished:
         Raises:
             OutputExistsError: The folder holds anything but the same work unfinished, and `overwrite` is not given.
             FileError: It is no folder, or cannot be made.
-            ConfigError: Its name is that of a file.
         """
-        refuse_file_name(output)
         place, identity = Path(output), {"version": __version__, "work": _digest(work)}
         try:
             names = [entry.name for entry in place.iterdir()] if place.exists() else []

@@ -148,12 +148,10 @@ def test_what_is_wrong_with_an_argument_is_said_once_and_not_for_every_case(medp
     assert answer.err.splitlines() == ["error: nowhere: -r: no such file or folder. Fix: check the path"]
 
 
-@pytest.mark.parametrize("verb", ["evaluate", "compare"])
-def test_no_folder_of_scores_is_made_under_the_name_of_a_file(medp2p: Command, cohort: Path, verb: str) -> None:
-    evaluate(medp2p, cohort, "p10")
-    out = cohort / "out" / "p10"
-    given = ["-p", cohort / "p10", "-r", cohort / "reference"] if verb == "evaluate" else [out, out]
-    answer = medp2p(verb, *given, "-o", cohort / "scores.csv")
-    assert (answer.code, answer.out, len(answer.errors)) == (2, "", 1)
-    assert f"{cohort}/scores.csv: -o: a folder would be written here" in answer.errors[0]
-    assert not (cohort / "scores.csv").exists()
+def test_scores_go_into_a_folder_of_any_name(medp2p: Command, cohort: Path) -> None:
+    scores, compared = cohort / "first.nii.gz", cohort / "a.csv"
+    given = ["-p", cohort / "p10", "-r", cohort / "reference"]
+    assert medp2p("evaluate", *given, "-o", scores).code == 0
+    assert medp2p("compare", scores, scores, "-o", compared).code == 0
+    assert (scores / "scores.csv").is_file()
+    assert compared.is_dir()
