@@ -101,12 +101,12 @@ def _alone(found: sitk.Transform) -> sitk.Transform:
     return sitk.CompositeTransform(found).GetBackTransform() if found.GetName() == "CompositeTransform" else found
 
 
-def _compared(level: Level, seed: int, *, most: int = SAMPLES) -> sitk.ImageRegistrationMethod:
+def _compared(level: Level, seed: int, *, most: int | None = None) -> sitk.ImageRegistrationMethod:
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfWorkUnits(1)  # sums of several threads differ in their last bits
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricFixedMask(level.mask)
     method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(min(1.0, most / max(1, level.voxels)), seed + 1)  # 0 is the clock
+    method.SetMetricSamplingPercentage(min(1.0, (most or SAMPLES) / max(1, level.voxels)), seed + 1)  # 0 is the clock
     method.SetInterpolator(sitk.sitkLinear)
     return method
