@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,8 @@ def read_cohort(pairs: int, folder: Path) -> Piece:
     scans = folder / f"pairs{pairs}"
     for name, seed in (("mr", 0), ("ct", 1)):
         write_scan(folder / f"{name}.nii.gz", (128, 128, 64), seed=seed)
-        for number in range(pairs):
+    if not scans.exists():
+        for number, name in product(range(pairs), ("mr", "ct")):
             (scans / f"S{number:04}").mkdir(parents=True, exist_ok=True)
             (scans / f"S{number:04}" / f"{name}.nii.gz").symlink_to(folder / f"{name}.nii.gz")
     data = {"sources": "mr", "target": "ct", "folder": str(scans), "split": {"validation": 0, "test": 0}}
