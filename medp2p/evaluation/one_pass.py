@@ -6,10 +6,11 @@ map of the unmasked tile, and only the rim of a region is filtered again. It mus
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
+from math import prod
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -22,9 +23,13 @@ from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
 from medp2p.evaluation.windows import CENTRE, MARGIN, WINDOW
 
 Array = NDArray[Any]
+P = TypeVar("P")
 T = TypeVar("T")
 TILE: Final = (32, 32, 512)
 """Voxels of a tile along the axes of the array, slowest first: few margins, whole rows, and maps of some megabytes."""
+ALONE: Final = 1 << 18
+"""Voxels of a region's box up to which it is looked at in one piece: cut at tiles, it would have more margins than
+voxels of its own."""
 _PIECE: Final = 1 << 14
 """Voxels whose errors are added up at once: what is made of them stays in a first- or second-level cache."""
 _HELD_BYTES: Final = 32 << 20
@@ -126,14 +131,17 @@ def sums_of(
     predicted, reference = predicted.transpose(axes), reference.transpose(axes)
     turned = [region.turned(axes) for region in regions]
     totals = [Sums() for _ in regions]
-    touching = _touching([region.box for region in turned], reference.ndim)
+    small = {index: region.box for index, region in enumerate(turned)
+             if view.masked and region.box is not None and _voxels(region.box) <= ALONE}  # fmt: skip
+    touching = _touching([None if index in small else region.box for index, region in enumerate(turned)])
     ssim = maps_for(reference.size).ssim if similarity else None
 
-    def of_tile(tile: Box) -> list[tuple[int, Sums]]:
-        near = [(index, turned[index]) for index in touching(tile)]
-        return list(_tile_sums(predicted, reference, near, view, tile, ssim)) if near else []
+    def of_tile(job: tuple[Box, Sequence[int]]) -> list[tuple[int, Sums]]:
+        tile, near = job
+        return list(_tile_sums(predicted, reference, [(index, turned[index]) for index in near], view, tile, ssim))
 
-    for found in over(of_tile, tiles(tuple(slice(0, n) for n in reference.shape)), threads):
+    pieces = ((tile, touching(tile)) for tile in tiles(tuple(slice(0, n) for n in reference.shape)))
+    for found in over(of_tile, chain(pieces, ((box, (index,)) for index, box in small.items())), threads):
         for index, sums in found:
             totals[index].add(sums)
     return totals
@@ -148,6 +156,8 @@ def _tile_sums(
     ssim: Map | None,
 ) -> Iterator[tuple[int, Sums]]:
     """The sums of each region that has a voxel in a tile, with its number; `near` are those that can have one."""
+    if not near:
+        return
     outer = widened(tile, reference.shape)
     inner = _inside(tile, outer)
     kind = view.number_type(predicted, reference)
@@ -250,16 +260,23 @@ def _common(box: Box | None, tile: Box) -> Box:
     return tuple(slice(max(b.start, t.start), min(b.stop, t.stop)) for b, t in zip(box or tile, tile, strict=True))
 
 
-def _touching(boxes: Sequence[Box | None], axes: int) -> Callable[[Box], NDArray[np.int64]]:
+def _touching(boxes: Sequence[Box | None]) -> Callable[[Box], list[int]]:
     """A function that gives the numbers of the boxes that a tile overlaps, in one step for all of them."""
-    ends = [[(0, 0)] * axes if box is None else [(s.start, s.stop) for s in box] for box in boxes]
-    starts, stops = np.array(ends, np.int64).reshape(-1, axes, 2).transpose(2, 0, 1)
+    numbers = np.array([number for number, box in enumerate(boxes) if box is not None], np.int64)
+    ends = np.array([[(s.start, s.stop) for s in box] for box in boxes if box is not None], np.int64)
 
-    def touching(tile: Box) -> NDArray[np.int64]:
+    def touching(tile: Box) -> list[int]:
+        if not numbers.size:
+            return []
         first, last = [s.start for s in tile], [s.stop for s in tile]
-        return np.flatnonzero(((starts < last) & (stops > first)).all(axis=1))
+        found: list[int] = numbers[((ends[..., 0] < last) & (ends[..., 1] > first)).all(axis=1)].tolist()
+        return found
 
     return touching
+
+
+def _voxels(box: Box) -> int:
+    return prod(s.stop - s.start for s in box)
 
 
 def slowest_first(array: Array) -> tuple[int, ...]:
@@ -268,15 +285,15 @@ def slowest_first(array: Array) -> tuple[int, ...]:
     return tuple(order)
 
 
-def over(work: Callable[[Box], T], boxes: Iterator[Box], threads: int | None = None) -> Iterator[T]:
-    """The work's answers in the order of the boxes, some boxes at a time: filters leave Python's lock alone."""
+def over(work: Callable[[P], T], pieces: Iterable[P], threads: int | None = None) -> Iterator[T]:
+    """The work's answers in the order of the pieces, some at a time: filters leave Python's lock alone."""
     count = threads or default_threads()
     hold_small_arrays()
     if count == 1:
-        yield from map(work, boxes)
+        yield from map(work, pieces)
         return
     with ThreadPoolExecutor(count) as pool:
-        yield from pool.map(work, boxes)
+        yield from pool.map(work, pieces)
 
 
 def hold_small_arrays() -> None:
