@@ -81,6 +81,7 @@ class Pix2PixUpdate:
         source, target, weight = (part.to(self.device, non_blocking=True) for part in (source, target, weight))
         self.generator.train()
         self.discriminator.train()
+        self.generator.zero_grad()  # before the forward pass, which needs the room
         fake = self._autocast(self.generator, source)
 
         self.discriminator.zero_grad()
@@ -91,7 +92,6 @@ class Pix2PixUpdate:
         self.optimizer_d.step()
 
         self.discriminator.requires_grad_(False)
-        self.generator.zero_grad()
         loss_adversarial = self._judged(source, fake, real=True)
         loss_l1 = weighted_l1(fake, target, weight, total=total)
         loss_g = self.adversarial_weight * loss_adversarial + self.l1_weight * loss_l1
