@@ -12,9 +12,9 @@ from medp2p.data.slices import SliceLoader
 from medp2p.device import resolve_precision
 from medp2p.errors import ConfigError, ModelError
 from medp2p.networks import build_discriminator, build_generator
-from medp2p.training.checkpoint import CHECKPOINT_FILE
 from medp2p.training.engine import Engine
 from medp2p.training.step import Pix2PixUpdate
+from medp2p.translation.model_file import STATE_FILE
 
 
 def build_networks(config: Config) -> tuple[nn.Module, nn.Module]:
@@ -114,7 +114,7 @@ def take_up(
         update.load_state_dict(state["update"])
     except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(
-            folder / CHECKPOINT_FILE,
+            folder / STATE_FILE,
             "the saved state does not fit the networks",
             found=(str(error).splitlines() or [type(error).__name__])[0][:120],
             fix="train anew with --overwrite",

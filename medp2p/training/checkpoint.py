@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from medp2p.errors import ModelError
 from medp2p.io.atomic import atomic_file
 
-CHECKPOINT_FILE = "last.pt"
 CHECKPOINT_VERSION = 1
 _FIX = "train anew with --overwrite, or put an intact last.pt back"
 

@@ -24,6 +24,7 @@ from medp2p.many.shard import shard
 from medp2p.training.papers import config_with_places, read_provenance
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.progress import Progress
+from medp2p.translation.safeguards import tell_unfinished_training
 from medp2p.volume import Volume
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def evaluate_run(
     if viewer:
         require_viewer(pictures=config.data.pictures)
     header = read_header(model_path(folder))
+    tell_unfinished_training(folder)
     said = {"sha256": header.sha256, "description_sha256": header.description_sha256, "split": split}
     unfinished = Unfinished.start(output, {**said, "precision": precision, "shard": shard_of}, overwrite=overwrite)
     alone = is_plain_loop(len(cases), workers=workers, cluster=cluster)

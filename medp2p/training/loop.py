@@ -12,7 +12,7 @@ from torch import nn
 from medp2p.config.schema import Config
 from medp2p.data.slices import SliceBatch, SliceLoader
 from medp2p.errors import FileError, TrainingError
-from medp2p.training.checkpoint import CHECKPOINT_FILE, Progressed, save_checkpoint
+from medp2p.training.checkpoint import Progressed, save_checkpoint
 from medp2p.training.engine import Engine
 from medp2p.training.history import Row, draw_history, write_history
 from medp2p.training.interruption import Interrupted, Stop, raise_if_stopped
@@ -20,6 +20,7 @@ from medp2p.training.schedule import learning_rate_factor
 from medp2p.training.step import Pix2PixUpdate, check_finite
 from medp2p.training.tracking import OnEpoch
 from medp2p.training.validation import Validation
+from medp2p.translation.model_file import STATE_FILE
 from medp2p.translation.progress import Progress
 
 _STEPS_BEFORE_ESTIMATE = 20
@@ -210,7 +211,7 @@ def _save(run: Fit) -> None:
         "discriminator": run.discriminator.state_dict(),
         "update": run.update.state_dict(),
     }
-    save_checkpoint(run.folder / CHECKPOINT_FILE, state, run.progressed)
+    save_checkpoint(run.folder / STATE_FILE, state, run.progressed)
 
 
 class _Estimate:

@@ -18,7 +18,7 @@ from medp2p.errors import FileError, OutputExistsError
 from medp2p.io.atomic import is_temporary, sweep_stale
 from medp2p.io.machine import as_file_error
 from medp2p.io.temporary import status_of
-from medp2p.translation.model_file import MODEL_FILE
+from medp2p.translation.model_file import CARD_FILE, MODEL_FILE, STATE_FILE
 
 if TYPE_CHECKING:
     from medp2p.evaluation import Scores
@@ -30,10 +30,10 @@ FILES = (
     "data.yaml",
     "history.csv",
     "history.png",
-    "model_card.md",
+    CARD_FILE,
     "profile.txt",
     MODEL_FILE,
-    "last.pt",
+    STATE_FILE,
 )
 """In the order in which a run needs them: the first says that the folder is a run's, the last that it can go on."""
 FOLDERS = ("validation", "samples", "tracking")
@@ -84,7 +84,7 @@ def refuse_run_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
         raise FileError(folder, "a run folder cannot be made: a file has its name", fix="choose another --run")
     names = [entry.name for entry in folder.iterdir() if not _counts_as_nothing(entry.name)]
     strangers = [name for name in names if name not in (*FILES, *FOLDERS)] + _of_another_kind(folder)
-    if strangers or (names and not set(names) & {"config.yaml", "last.pt", MODEL_FILE, "provenance.json"}):
+    if strangers or (names and not set(names) & {"config.yaml", STATE_FILE, MODEL_FILE, "provenance.json"}):
         found = ", ".join(sorted(strangers or names)[:5])
         raise FileError(folder, "the folder holds something that is no run", found=found, fix="choose another --run")
     if names and not (resume or overwrite):

@@ -7,8 +7,8 @@ from torch import nn
 
 from medp2p.errors import ModelError
 from medp2p.networks import load_reference_weights
-from medp2p.training.checkpoint import CHECKPOINT_FILE, load_checkpoint
-from medp2p.translation.model_file import model_path, read_header, read_weights
+from medp2p.training.checkpoint import load_checkpoint
+from medp2p.translation.model_file import STATE_FILE, model_path, read_header, read_weights
 
 logger = logging.getLogger(__name__)
 _GENERATOR, _DISCRIMINATOR = "_net_G.pth", "_net_D.pth"
@@ -36,7 +36,7 @@ def start_from(place: Path, generator: nn.Module, discriminator: nn.Module) -> N
         return
     path = model_path(place)
     generator.load_state_dict(read_weights(path, read_header(path), generator.state_dict()))
-    checkpoint = place / CHECKPOINT_FILE
+    checkpoint = place / STATE_FILE
     if checkpoint.is_file():
         state, _ = load_checkpoint(checkpoint)
         try:

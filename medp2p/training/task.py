@@ -20,7 +20,7 @@ from medp2p.errors import ConfigError
 from medp2p.training.agreement import in_agreement
 from medp2p.training.building import build_loader, build_networks, build_update, refuse_undivided_batch, take_up
 from medp2p.training.card import write_card
-from medp2p.training.checkpoint import CHECKPOINT_FILE, Progressed, load_checkpoint
+from medp2p.training.checkpoint import Progressed, load_checkpoint
 from medp2p.training.engine import Engine
 from medp2p.training.history import draw_history, write_history
 from medp2p.training.interruption import Stop, never, stopping
@@ -41,7 +41,7 @@ from medp2p.training.summary import summary_lines
 from medp2p.training.tracking import tracker
 from medp2p.training.validation import HeldOut, Validation
 from medp2p.translation.described import describe
-from medp2p.translation.model_file import MODEL_FILE, read_header
+from medp2p.translation.model_file import MODEL_FILE, STATE_FILE, read_header
 from medp2p.translation.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def train(
             loaded = with_seen_pictures(loaded)
             store = loaded.data.store or folder.absolute().parent / ".medp2p-store"
             cohort = prepare_cohort(loaded, store=store, progress=stopping(progress, stop))
-            goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / CHECKPOINT_FILE).is_file()
+            goes_on = resume and (folder / CONFIG_FILE).is_file() and (folder / STATE_FILE).is_file()
             generator, discriminator = build_networks(loaded)
             loader = build_loader(loaded, cohort, engine)
             if goes_on:
@@ -151,7 +151,7 @@ def _run(
 ) -> None:
     training = config.training
     generator, discriminator, loader = parts
-    state, progressed = load_checkpoint(folder / CHECKPOINT_FILE) if goes_on else ({}, Progressed())
+    state, progressed = load_checkpoint(folder / STATE_FILE) if goes_on else ({}, Progressed())
     update = build_update(config, engine, generator, discriminator)
     if goes_on:
         take_up(folder, generator, discriminator, update, state)

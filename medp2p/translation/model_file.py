@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "generator.safetensors"
 CARD_FILE = "model_card.md"
-"""What a stranger must know, beside the model file."""
+"""What a stranger must know, beside the model file; a training writes it at its end."""
+STATE_FILE = "last.pt"
+"""What a training goes on from."""
 _LARGEST_HEADER_BYTES = 1 << 20
 _ITEM_BYTES = {"F32": 4, "I64": 8}
 _ASK_AGAIN = "copy the model again from where it was trained"
@@ -61,7 +63,7 @@ def model_path(run: Path | str) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        begun = any((path / name).is_file() for name in ("last.pt", "provenance.json"))
+        begun = any((path / name).is_file() for name in (STATE_FILE, "provenance.json"))
         weights = [] if begun else sorted(path.glob("*net_G.pth"))
         if weights:
             raise _of_the_reference(path, weights[0])

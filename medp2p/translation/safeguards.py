@@ -1,4 +1,4 @@
-"""What keeps a translation from harm: no scan is written over, and a scan of another kind is told aloud."""
+"""What keeps a translation from harm: no scan is written over, and what makes a result doubtful is told aloud."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ from medp2p.data.intensity import IntensityMap
 from medp2p.errors import Fault, FileError, GeometryError
 from medp2p.placement import describe_grid
 from medp2p.translation.jobs import Job, json_beside
+from medp2p.translation.model_file import CARD_FILE, STATE_FILE
 from medp2p.translation.outputs import read_statement
 from medp2p.volume import Array, Volume
 
@@ -82,6 +83,16 @@ def refuse_other_grids(scans: Mapping[str, Volume], paths: Mapping[str, Path] | 
                 expected=f"{describe_grid(first.shape, first.affine)}, {first.orientation}",
                 fix="bring the channels onto one grid, as `medp2p prepare` does",
             )
+
+
+def tell_unfinished_training(run: str | PathLike[str]) -> None:
+    """Say aloud that a run's training was not brought to its end: the model is the best until then."""
+    folder = Path(run)
+    if (folder / STATE_FILE).is_file() and not (folder / CARD_FILE).is_file():
+        logger.warning(
+            "%s: its training is not finished, so this is its best model until now; "
+            "`medp2p train CONFIG --resume` goes on", folder,
+        )  # fmt: skip
 
 
 def tell_foreign_values(name: str, scan: Array, entry: IntensityMap) -> None:

@@ -22,7 +22,7 @@ from medp2p.translation.limits import LIMITS_FILE, put_limits_card
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.one_scan import refuse_early, translate_job
 from medp2p.translation.progress import Progress
-from medp2p.translation.safeguards import refuse_writing_over_scans
+from medp2p.translation.safeguards import refuse_writing_over_scans, tell_unfinished_training
 
 if TYPE_CHECKING:
     from medp2p.translation.translator import Translator
@@ -91,6 +91,7 @@ def translate(
         Medp2pError: The model, the input or the output cannot be used. In folders every other input is done first.
     """
     description = read_header(model_path(Path(run))).description
+    tell_unfinished_training(run)
     refuse_useless_half(half, description)
     found = find_jobs(input, output, description,
                       dicom_out=str(output).endswith(("/", "\\")))  # fmt: skip

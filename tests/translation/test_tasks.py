@@ -279,6 +279,19 @@ def test_a_scan_of_another_kind_is_told_aloud(model, tmp_path, caplog) -> None:
     assert "without units" in caplog.text
 
 
+def test_a_training_that_is_not_finished_is_told_aloud(model, tmp_path, caplog) -> None:
+    given, run = put(tmp_path / "in.nii.gz"), tmp_path / "run"
+    run.mkdir()
+    shutil.copy(model, run / "generator.safetensors")
+    (run / "last.pt").touch()
+    translate(run, given, tmp_path / "early.nii.gz")
+    assert "training is not finished" in caplog.text
+    caplog.clear()
+    (run / "model_card.md").touch()
+    translate(run, given, tmp_path / "late.nii.gz")
+    assert caplog.text == ""
+
+
 def test_shards_share_out_every_case_once() -> None:
     jobs = tuple(Job(str(number), {}, {}) for number in range(7))
     parts = [shard(jobs, f"{part}/3") for part in (1, 2, 3)]
