@@ -83,13 +83,14 @@ def _all(look: Callable[[Path], None], target: Path) -> Iterator[Fault]:
 
 
 def _configuration(path: Path, replaced: Sequence[str], progress: Progress | None) -> Iterator[Fault]:
-    from medp2p.config import load_config, missing_data, unusable_places
+    from medp2p.config import absent, load_config, missing_data
 
     config = load_config(path, replaced)
-    yield from unusable_places(config)
-    missing = missing_data(config)
-    if missing:
-        yield missing
+    yield from absent(config)
+    start = config.training.start_from
+    if start is not None and start.exists() and start.suffix.lower() != ".pth":
+        yield from _all(_model, start)
+    if missing_data(config):
         return
     from medp2p.data.cohort import check_cohort
 

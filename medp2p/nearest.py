@@ -8,10 +8,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was most likely meant, if there is one like it.
 
     Examples:
-        >>> nearest("batchsize", ["batch_size", "betas"]), nearest("xyz", ["batch_size"])
-        ('batch_size', None)
+        >>> nearest("batchsize", ["batch_size", "betas"]), nearest("xyz", ["batch_size"]), nearest("MR", ["mr", "ct"])
+        ('batch_size', None, 'mr')
     """
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+    words = list(known)
+    same = (each for each in words if each.casefold() == word.casefold())
+    return next(same, None) or next(iter(get_close_matches(word, words, n=1, cutoff=0.6)), None)
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:

@@ -69,6 +69,13 @@ def test_weights_to_begin_with_and_the_store_are_looked_at_too(heads: Path, tmp_
     assert [fault.key for fault in medp2p.check(path)] == ["training.start_from", "data.store"]
 
 
+def test_weights_to_begin_with_that_are_no_model_are_a_fault(heads: Path, tmp_path: Path) -> None:
+    path = configuration(tmp_path, folder=str(heads))
+    (tmp_path / "notes.txt").write_text("no model at all")
+    for start in (heads, tmp_path / "notes.txt"):
+        assert [fault.path for fault in medp2p.check(path, set=[f"training.start_from={start}"])] == [str(start)]
+
+
 def test_a_name_that_no_file_can_have_is_a_fault(tmp_path: Path) -> None:
     (said,) = medp2p.check(configuration(tmp_path, folder="x" * 5000))
     assert (said.key, said.line) == ("data.folder", 1)

@@ -10,6 +10,10 @@ def test_a_slip_of_the_pen_is_understood() -> None:
     assert did_you_mean("beta", KNOWN, "remove it") == "did you mean `betas`?"
 
 
+def test_capitals_hide_no_word_however_short() -> None:
+    assert [nearest(word, ("id", "mr", "patient")) for word in ("ID", "MR", "Patient")] == ["id", "mr", "patient"]
+
+
 def test_a_word_like_none_is_answered_otherwise() -> None:
     assert nearest("xyz", KNOWN) is None
     assert did_you_mean("xyz", KNOWN, "remove it") == "remove it"

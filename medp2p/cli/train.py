@@ -106,16 +106,14 @@ def _is_ended_meanwhile(stop: "SignalFlag") -> bool:
 
 def _refuse_at_once(options: argparse.Namespace) -> None:
     """Before anything heavy is loaded: what is wrong with configuration or folders is said within a second."""
-    from medp2p.config import load_config, missing_data, unusable_places
+    from medp2p.config import absent, load_config
     from medp2p.training.launched import is_launched
 
     several = options.devices * options.nodes > 1
     if several and is_launched():
         return  # they meet first, so that one speaks for all
     config = load_config(options.config, options.set)
-    missing = missing_data(config)
-    faults = [*([missing] if missing else []), *unusable_places(config, resume=options.resume)]
-    if faults:
+    if faults := absent(config, resume=options.resume):
         raise ConfigError.several(faults)
     if not several:  # of several processes the first holds the folder
         from medp2p.training.run import refuse_busy, refuse_run_folder, run_folder

@@ -8,7 +8,8 @@ from medp2p.config.intensity_section import ChannelIntensity
 from medp2p.config.load import config_from_mapping, load_config
 from medp2p.config.origin import Origin
 from medp2p.config.picture_channels import with_forms
-from medp2p.config.presence import missing_data, unusable_places
+from medp2p.config.presence import absent, missing_data
+from medp2p.config.region_rules import refused_groups
 from medp2p.config.schema import (
     AugmentationSection,
     BestBy,
@@ -42,6 +43,7 @@ __all__ = [
     "Split",
     "TrainingSection",
     "YamlDocument",
+    "absent",
     "config_from_mapping",
     "differing_keys",
     "json_schema",
@@ -49,9 +51,9 @@ __all__ = [
     "missing_data",
     "read_cases_csv",
     "read_strict_yaml",
+    "refused_groups",
     "shipped",
     "shipped_names",
     "to_yaml",
-    "unusable_places",
     "with_forms",
 ]

@@ -165,7 +165,14 @@ def _validated(kind: Any, written: YamlValue) -> tuple[Any, list[ErrorDetails]]:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(written)), []
     except ValidationError as error:
-        return None, error.errors(include_url=False)
+        errors = error.errors(include_url=False)
+        return None, [each for each in errors if not _lacks_refused_entries(each, errors)]
+
+
+def _lacks_refused_entries(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because entries of it were refused, each of which is told by itself."""
+    at = error["loc"]
+    return error["type"] == "too_short" and any(other["loc"][: len(at)] == at != other["loc"] for other in errors)
 
 
 def _without_cases(content: Mapping[str, YamlValue], origin: Origin) -> Iterator[Fault]:

@@ -1,6 +1,7 @@
-"""Whether the data of a configuration are there at all: the first thing to see, before anything heavy is loaded."""
+"""Whether the data of a configuration, and what else it asks for, are there at all, before anything heavy is loaded."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from medp2p.config.schema import Config
@@ -47,6 +48,21 @@ def unusable_places(config: Config, *, resume: bool = False) -> list[Fault]:
         if not there.is_dir():
             cause = "the prepared slices need a folder, and a file has its name"
             faults.append(config.fault("data.store", cause, found=_as_typed(there), fix="name another"))
+    return faults
+
+
+def absent(config: Config, *, resume: bool = False) -> list[Fault]:
+    """Everything that a configuration asks for and that is not there: data, other places, the extra of a tracker.
+
+    Args:
+        config: The configuration.
+        resume: A training that goes on needs no weights to begin with.
+    """
+    missing, tracker = missing_data(config), config.training.tracking
+    faults = [*([missing] if missing else []), *unusable_places(config, resume=resume)]
+    if tracker is not None and find_spec(tracker) is None:
+        fix = f"pip install 'medp2p[{tracker}]', or write null"
+        faults.append(config.fault("training.tracking", f"{tracker} is not installed", fix=fix))
     return faults
 
 

@@ -1,6 +1,6 @@
 """Rules on regions: their groups, their weights, and the one that decides."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from medp2p.config.rule import reads
@@ -31,8 +31,21 @@ def weights_belong_to_regions(config: "Config") -> Iterator[Fault]:
 @reads("regions")
 def groups_join_regions(config: "Config") -> Iterator[Fault]:
     """A group joins regions that have names, under a name that is none of theirs."""
-    written = config.regions.names
-    named = tuple(written.values()) if isinstance(written, Mapping) else ()
+    names, groups = config.regions.names, config.regions.groups
+    if groups and names is None:
+        fix = "name the labels in regions.names, as {1: brain, 2: bone}"
+        yield config.fault("regions.groups", "groups join regions by name, and no label has one", fix=fix)
+    yield from refused_groups(config, names.values() if isinstance(names, Mapping) else None)
+
+
+def refused_groups(config: "Config", names: Iterable[str] | None) -> Iterator[Fault]:
+    """What is wrong with the groups of a configuration.
+
+    Args:
+        config: The configuration.
+        names: Of the regions; None where they are not known yet.
+    """
+    named = tuple(dict.fromkeys(names or ()))
     for group, members in config.regions.groups.items():
         key = f"regions.groups.{group}"
         if group in (*RESERVED_REGIONS, *named):

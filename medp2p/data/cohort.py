@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from medp2p.config import Config
+from medp2p.config import Config, refused_groups
 from medp2p.data.cases import Case, listed_cases
 from medp2p.data.checks import Findings, check_case
 from medp2p.data.cohort_checks import SeenCase, check_together
@@ -99,12 +99,14 @@ def label_table(config: Config) -> tuple[Mapping[int, str], Mapping[str, Sequenc
     """The names of labels and their groups, as the configuration or the file that it names has them; empty if none.
 
     Raises:
-        Medp2pError: The file is refused.
+        Medp2pError: The file is refused, or a group of the configuration joins names that it lacks.
     """
     names = config.regions.names
     if names is None or isinstance(names, Mapping):
         return names or {}, config.regions.groups
     table, groups = read_label_table(names)
+    if refused := list(refused_groups(config, table.values())):
+        raise ConfigError.several(refused)
     return table, {**groups, **config.regions.groups}
 
 

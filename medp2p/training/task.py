@@ -11,7 +11,7 @@ from shlex import quote
 
 from torch import nn
 
-from medp2p.config import Config, load_config, missing_data, unusable_places
+from medp2p.config import Config, absent, load_config
 from medp2p.data.cohort import Cohort, label_table, prepare_cohort
 from medp2p.data.picture_cases import with_seen_pictures
 from medp2p.data.slices import SliceLoader
@@ -123,9 +123,7 @@ def _asked(
 ) -> Config:
     """The configuration, once nothing speaks against it and the folder that can be seen without reading a scan."""
     loaded = load_config(config, overrides)
-    missing = missing_data(loaded)
-    faults = [*([missing] if missing else []), *unusable_places(loaded, resume=resume)]
-    if faults:
+    if faults := absent(loaded, resume=resume):
         raise ConfigError.several(faults)
     refuse_run_folder(folder, resume=resume, overwrite=overwrite)
     refuse_undivided_batch(loaded, processes)

@@ -60,12 +60,28 @@ def listed(*cases: dict[str, object]) -> dict[str, object]:
         ("regions.groups.head", {"regions": {"names": {"1": "bone"}, "groups": {"head": ["bones"]}}}),
         ("regions.groups.bone", {"regions": {"names": {"1": "bone"}, "groups": {"bone": ["bone"]}}}),
         ("regions.groups.body", {"regions": {"groups": {"body": ["1"]}}}),
+        ("regions.groups", {"regions": {"groups": {"head": ["1", "2"]}}}),
         ("evaluation.best_by.region", {"regions": None, "evaluation": {"best_by": {"region": "weighted"}}}),
     ],
 )  # fmt: skip
 def test_it_is_refused_by_its_key(load: Load, key: str, changed: dict[str, object]) -> None:
     keys = {fault.key for fault in faults_of(load, **({"regions": None} | changed if "data" in changed else changed))}
     assert any(found and (found == key or key.startswith(f"{found}.")) for found in keys), keys
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("data.cases.0.split", {"data": listed({**CASE, "split": "training"})}),
+        ("data.sources.0", {"data": {**DATA, "sources": ["m r"]}}),
+        ("regions.groups.head.0", {"regions": {"names": {"1": "bone"}, "groups": {"head": [1]}}}),
+    ],
+)
+def test_a_list_is_not_called_too_short_because_of_a_refused_entry(
+    load: Load, key: str, changed: dict[str, object]
+) -> None:
+    assert key in {fault.key for fault in faults_of(load, **({"regions": None} | changed))}
+    assert all("at least 1" not in str(fault) for fault in faults_of(load, **({"regions": None} | changed)))
 
 
 @pytest.mark.parametrize(

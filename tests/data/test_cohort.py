@@ -191,6 +191,18 @@ def test_groups_of_a_label_table_may_have_a_weight(cohort, tmp_path):
     assert prepare_cohort(config, store=tmp_path / "s").entries()[0].table.tolist() == [1.0, 3.0]
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [({"head": ["brian"]}, 'found "brian". Fix: did you mean `brain`'), ({"bone": ["brain"]}, "name is taken")],
+)
+def test_a_group_that_does_not_fit_the_label_table_is_told_once_by_its_key(cohort, groups, message):
+    table = cohort / "labels.yaml"
+    table.write_text("1: brain\n2: bone\n3: air\n")
+    (found,) = faults_of(masked(cohort, regions={"names": str(table), "groups": groups}))
+    assert f"regions.groups.{next(iter(groups))}: " in found
+    assert message in found.replace(")", "")
+
+
 def test_a_label_table_that_is_refused_is_a_fault_of_its_own(cohort):
     (message,) = faults_of(masked(cohort, regions={"names": str(cohort / "nowhere.yaml")}))
     assert "nowhere.yaml" in message

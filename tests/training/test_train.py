@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import medp2p
 from medp2p.errors import ConfigError, ModelError, OutputExistsError, TrainingError
 from medp2p.training import Run, train
 from medp2p.training.interruption import Interrupted
@@ -90,6 +91,15 @@ def test_weights_to_begin_with_that_are_none_leave_an_older_run_as_it_was(config
     with pytest.raises((ConfigError, ModelError)):
         train(config, run=run, overwrite=True, device="cpu", set=[f"training.start_from={tmp_path / start}"])
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_tracker_that_is_not_installed_is_refused_before_there_is_a_run(config, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("medp2p.config.presence.find_spec", lambda name: None)
+    (found,) = medp2p.check(config, set=["training.tracking=mlflow"])
+    assert (found.path, found.key) == ("--set training.tracking", None)
+    with pytest.raises(ConfigError, match=r"mlflow is not installed. Fix: pip install 'medp2p\[mlflow\]'"):
+        train(config, run=tmp_path / "run", device="cpu", set=["training.tracking=mlflow"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_network_is_refused_by_its_key(config, straight) -> None:
