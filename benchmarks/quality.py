@@ -1,18 +1,19 @@
 """Whether medp2p learns as well as the textbook pix2pix in as many epochs, on scans of the reader's own.
 
     python -m benchmarks.quality FOLDER [--sources t1 t2] [--target flair] [--held-out NAME] [--seeds 0 1 2]
-        [--arms textbook batch instance] [--epochs 50] [--keep]
+        [--arms textbook batch:16 instance:2] [--epochs 50] [--keep]
 
-FOLDER holds a folder for each case. All but one are learnt from, that one is predicted. Both arms get the same slices,
+FOLDER holds a folder for each case. All but one are learnt from, that one is predicted. All arms get the same slices,
 changed at random alike, the same schedule and the same number of epochs: the textbook one slice at a time with batch
-norm, as its authors have it; medp2p as `configs/t2flair.yaml` does, and with its general default of 16 slices and batch
-norm. It takes a while, so `make bench` leaves it out.
+norm, as its authors have it; medp2p by norm and batch size, its general default and that of `configs/t2flair.yaml` if
+nothing else is asked for. It takes a while, so `make bench` leaves it out.
 """
 
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ def textbook(inputs: int, channels: int, halvings: int, seed: int) -> Pair:
     return Pair(networks[0], lambda source, target, _: training.step(source, target), set_rate)
 
 
-def ours(inputs: int, channels: int, halvings: int, seed: int, norm: str) -> Pair:
+def ours(inputs: int, channels: int, halvings: int, norm: str, seed: int) -> Pair:
     torch.manual_seed(seed)
     kind = {7: "unet_128", 8: "unet_256"}[halvings]
     generator = build_generator(kind, in_channels=inputs, out_channels=1, channels=channels, norm=norm, seed=seed)
@@ -92,7 +93,7 @@ def main() -> None:
     parser.add_argument("--sources", nargs="+", default=["t1", "t2"])
     parser.add_argument("--target", default="flair")
     parser.add_argument("--held-out", help="name of a case (default: the last)")
-    parser.add_argument("--arms", nargs="+", choices=("textbook", "batch", "instance"), help="(default: all)")
+    parser.add_argument("--arms", nargs="+", default=["textbook", "batch:16", "instance:2"], metavar="NORM:BATCH")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=50, help="half of them with a falling learning rate")
     parser.add_argument("--size", type=int, choices=(128, 256), default=256)
@@ -113,25 +114,25 @@ def main() -> None:
         }
     )  # fmt: skip
     halvings, inputs = {128: 7, 256: 8}[given.size], len(given.sources)
-    arms: dict[str, tuple[int, Callable[[int], Pair], dict[str, bool]]] = {
-        "textbook": (1, lambda seed: textbook(inputs, given.channels, halvings, seed),
-                     {"textbook, batch norm, 1 slice; predicts in train mode": True, "the same in eval mode": False}),
-        "batch": (16, lambda seed: ours(inputs, given.channels, halvings, seed, "batch"),
-                  {"medp2p, batch norm, 16 slices": False}),
-        "instance": (2, lambda seed: ours(inputs, given.channels, halvings, seed, "instance"),
-                     {"medp2p, instance norm, 2 slices": False}),
-    }  # fmt: skip
-    arms = {name: arm for name, arm in arms.items() if name in (given.arms or arms)}
+    arms: list[tuple[int, Callable[[int], Pair], dict[str, bool]]] = []
+    for arm in given.arms:
+        norm, _, batch = arm.partition(":")
+        if norm == "textbook":
+            modes = {"textbook, batch norm, 1 slice; predicts in train mode": True, "the same in eval mode": False}
+            arms.append((1, partial(textbook, inputs, given.channels, halvings), modes))
+        else:
+            make = partial(ours, inputs, given.channels, halvings, norm)
+            arms.append((int(batch), make, {f"medp2p, {norm} norm, {batch} slices": False}))
     with tempfile.TemporaryDirectory() as store:
         entries = prepare_cohort(config, store=store).entries()
         held = given.held_out or entries[-1].case
         options = {"sources": inputs, "size": (given.size, given.size)}
         learnt = [entry for entry in entries if entry.case != held]
         held_out = SliceLoader([entry for entry in entries if entry.case == held], batch_size=1, seed=0, **options)
-        scores: dict[str, list[float]] = {name: [] for _, _, modes in arms.values() for name in modes}
+        scores: dict[str, list[float]] = {name: [] for _, _, modes in arms for name in modes}
         rates: dict[str, list[float]] = {name: [] for name in scores}
         for seed in given.seeds:
-            for batch_size, make, modes in arms.values():
+            for batch_size, make, modes in arms:
                 changes = Augmentation(flip=0.5, rotate_degrees=5.0, scale=0.05, translate=0.03)
                 loader = SliceLoader(learnt, batch_size=batch_size, seed=seed, augmentation=changes, **options)
                 pair, constant = make(seed), given.epochs - given.epochs // 2
