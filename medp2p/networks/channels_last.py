@@ -44,8 +44,10 @@ def relu_of_both(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         Shape (B, C + D, H, W), dense in channels_last order.
     """
-    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling():
         return torch.relu(torch.cat([first, second], dim=1))
+    if not torch.is_grad_enabled():
+        return torch.relu_(torch.cat([first, second], dim=1))
     joined: Tensor = _ReluOfBoth.apply(first, second)  # type: ignore[no-untyped-call]  # torch's
     return joined
 

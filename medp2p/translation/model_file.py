@@ -220,19 +220,19 @@ def read_weights(path: Path, header: ModelHeader, expected: Mapping[str, "torch.
     if {name: shape for name, (_, shape, *_) in header.tensors.items()} != shapes:
         odd = sorted(set(shapes) ^ set(header.tensors)) or [n for n in shapes if shapes[n] != header.tensors[n][1]]
         raise ModelError(path, "weights that do not fit the network named", found=odd[0][:80], fix=_ASK_AGAIN)
-    raw = bytearray(path.read_bytes())
-    view = memoryview(raw)[header.data_start :]
-    digest = hashlib.sha256()
-    for name in sorted(header.tensors):
-        digest.update(view[slice(*header.tensors[name][2:])])
+    digest, weights = hashlib.sha256(), {}
+    types = {"F32": torch.float32, "I64": torch.int64}
+    with path.open("rb") as file:
+        for name in sorted(header.tensors):
+            kind, shape, start, end = header.tensors[name]
+            # in memory of its own, which a runtime gives back as soon as it has made another weight of it
+            flat = torch.zeros((end - start) // _ITEM_BYTES[kind], dtype=types[kind])
+            file.seek(header.data_start + start)
+            file.readinto(flat.numpy().data)
+            digest.update(flat.numpy().data)
+            weights[name] = flat.reshape(shape)
     if digest.hexdigest() != header.sha256:
         raise ModelError(path, "the weights do not fit their hash: the file is damaged", fix=_ASK_AGAIN)
-    types = {"F32": torch.float32, "I64": torch.int64}
-    weights = {
-        name: torch.frombuffer(raw, dtype=types[kind], count=(end - start) // _ITEM_BYTES[kind],
-                               offset=header.data_start + start).reshape(shape)
-        for name, (kind, shape, start, end) in header.tensors.items()
-    }  # fmt: skip
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelError(path, "weights that are not finite", found=name[:80], fix=_ASK_AGAIN)

@@ -6,7 +6,8 @@ are those that torch's own compiler emits.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def can_pack(network: nn.Module, device: torch.device, precision: Precision) -> 
 
 
 class PackedUNet(nn.Module):
-    """A U-Net whose convolutions are packed when the first batch of slices arrives.
+    """A U-Net whose convolutions are packed when the first slices arrive, those alone that are not left to products.
 
     Args:
         network: A U-Net with batch norm in evaluation mode on the CPU. It is taken over and changed: use it no more.
@@ -88,15 +89,16 @@ class _Halving:
 
     def __init__(self, layer: nn.Conv2d, slope: float) -> None:
         self.layer, self.slope = layer, slope
-        weight = layer.weight
-        if weight.shape[1] == 1:
-            weight = torch.cat([weight, torch.zeros_like(weight)], 1)
-        self.packed = _Packed(weight, layer.bias, 2, ("leaky_relu", [slope]) if slope else ("relu", []))
+        self.packed = _Packed(self._weight, layer.bias, 2, ("leaky_relu", [slope]) if slope else ("relu", []))
 
     def __call__(self, features: Tensor) -> Tensor:
         if features.numel() // features.shape[1] <= 4 * _PIXELS_OF_PRODUCTS and features.shape[1] > 2:
             return nn.functional.leaky_relu_(self.layer(features), self.slope)
         return self.packed(features)
+
+    def _weight(self) -> Tensor:
+        weight = self.layer.weight
+        return torch.cat([weight, torch.zeros_like(weight)], 1) if weight.shape[1] == 1 else weight
 
 
 class _Doubling:
@@ -105,7 +107,7 @@ class _Doubling:
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         self.layer = layer
         bias = None if layer.bias is None else layer.bias.repeat(4)
-        self.packed = _Packed(_as_convolution(layer.weight), bias, 1, ("relu", []))
+        self.packed = _Packed(partial(_as_convolution, layer.weight), bias, 1, ("relu", []))
 
     def into(self, room: Tensor, features: Tensor) -> None:
         """Writes (B, D, 2 H, 2 W), made of features (B, C, H, W), into `room`."""
@@ -135,25 +137,25 @@ class _Packed:
     """A convolution with its activation, packed for the shape of its first input and right for any."""
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None, stride: int, activation: tuple[str, Sequence[float]]
+        self, weight: Callable[[], Tensor], bias: Tensor | None, stride: int, activation: tuple[str, Sequence[float]]
     ) -> None:
-        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.weight = weight
         self.bias = bias
         self.stride = [stride, stride]
         self.activation = activation
-        self.is_packed = False
+        self.packed: Tensor | None = None
         self.packing = threading.Lock()
 
     def __call__(self, features: Tensor) -> Tensor:
         with self.packing:
-            if not self.is_packed:
+            if self.packed is None:
+                weight = self.weight().contiguous(memory_format=torch.channels_last)
                 shape = list(features.shape)
-                self.weight = torch.ops.mkldnn._reorder_convolution_weight(
-                    self.weight, [1, 1], self.stride, [1, 1], 1, shape
+                self.packed = torch.ops.mkldnn._reorder_convolution_weight(
+                    weight, [1, 1], self.stride, [1, 1], 1, shape
                 )
-                self.is_packed = True
         made: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            features, self.weight, self.bias, [1, 1], self.stride, [1, 1], 1, *self.activation, ""
+            features, self.packed, self.bias, [1, 1], self.stride, [1, 1], 1, *self.activation, ""
         )
         return made
 
