@@ -13,6 +13,7 @@ from medp2p.io.exact import ExactReader, check_ratio, reading, refuse_bomb
 from medp2p.io.machine import naming
 from medp2p.io.scaling import scaled
 from medp2p.io.text_header import (
+    BYTES_OF_NAMES,
     LARGEST_HEADER_BYTES,
     LPS_TO_RAS,
     Affine,
@@ -99,7 +100,7 @@ def _fields(reader: ExactReader) -> tuple[Fields, int]:
                 reader.path, "this is no MetaImage file, or its header is cut", expected="ElementDataFile = …",
                 fix="convert the image again, or copy the file again",
             )  # fmt: skip
-        key, equals, value = start[position:end].decode("latin-1").partition("=")
+        key, equals, value = start[position:end].decode("utf-8", BYTES_OF_NAMES).partition("=")
         key, position = key.strip().lower(), end + 1
         if equals and key in fields:
             raise FileError(reader.path, "a field stands twice in the header", key=key[:40], fix="keep one of them")
@@ -216,4 +217,4 @@ def _header(volume: Volume, voxels: NDArray[Any], packed_bytes: int, data: str) 
         "ElementType": _NAMES[voxels.dtype.newbyteorder("=")],
         "ElementDataFile": data,
     }
-    return "".join(f"{key} = {value}\n" for key, value in fields.items()).encode()
+    return "".join(f"{key} = {value}\n" for key, value in fields.items()).encode("utf-8", BYTES_OF_NAMES)

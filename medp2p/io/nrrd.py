@@ -15,7 +15,7 @@ from medp2p.io.gzip_stream import packing
 from medp2p.io.machine import naming
 from medp2p.io.nrrd_header import TYPES, NrrdHeader, nrrd_directions, read_header
 from medp2p.io.scaling import scaled
-from medp2p.io.text_header import data_file, in_order, read_raw, voxel_count, write_pair
+from medp2p.io.text_header import BYTES_OF_NAMES, data_file, in_order, read_raw, voxel_count, write_pair
 from medp2p.io.voxel_bytes import fortran_chunks, refuse_shear, storable
 from medp2p.volume import Volume
 
@@ -127,4 +127,4 @@ def _header(volume: Volume, voxels: NDArray[Any], data: str | None) -> bytes:
         f"space origin: {origin}",
         *([f"data file: {data}"] if data else []),
     ]
-    return "\n".join([*lines, "", ""]).encode()
+    return "\n".join([*lines, "", ""]).encode("utf-8", BYTES_OF_NAMES)

@@ -9,7 +9,16 @@ import numpy as np
 
 from medp2p.errors import FileError, GeometryError
 from medp2p.io.exact import ExactReader
-from medp2p.io.text_header import LARGEST_HEADER_BYTES, LPS_TO_RAS, Affine, integers, lps_affine, numbers, three_axes
+from medp2p.io.text_header import (
+    BYTES_OF_NAMES,
+    LARGEST_HEADER_BYTES,
+    LPS_TO_RAS,
+    Affine,
+    integers,
+    lps_affine,
+    numbers,
+    three_axes,
+)
 
 PathLike = str | os.PathLike[str]
 
@@ -127,7 +136,7 @@ def _lines(reader: ExactReader) -> tuple[dict[str, str], dict[str, str], int]:
     blank = re.search(rb"\r?\n\r?\n", start)
     if blank is None and len(start) < reader.size:
         raise FileError(reader.path, "the header has no end", fix="copy the file again")
-    text = start[: blank.start() if blank else len(start)].decode("utf-8", "replace")
+    text = start[: blank.start() if blank else len(start)].decode("utf-8", BYTES_OF_NAMES)
     fields: dict[str, str] = {}
     pairs: dict[str, str] = {}
     for line in text.splitlines()[1:]:
@@ -143,6 +152,7 @@ def _lines(reader: ExactReader) -> tuple[dict[str, str], dict[str, str], int]:
         if key in into:
             raise FileError(reader.path, "a field stands twice in the header", key=key[:40], fix="keep one of them")
         into[key] = value.strip()
+    pairs = {key: value.encode("utf-8", BYTES_OF_NAMES).decode("utf-8", "replace") for key, value in pairs.items()}
     return fields, pairs, blank.end() if blank else reader.size
 
 

@@ -21,6 +21,8 @@ LARGEST_HEADER_BYTES = 4_000_000
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+.0-9eE]+")  # float() takes more: 1_0, nan, digits of other scripts
 _NO, _YES = ("false", "0"), ("true", "1")
+BYTES_OF_NAMES = "surrogateescape"
+"""How letters of file names that are no UTF-8 stand in a header: byte by byte, as the system has them."""
 
 
 def numbers(path: PathLike, key: str, text: str, count: int | None = None) -> NDArray[np.float64]:
@@ -105,11 +107,15 @@ def lps_affine(path: PathLike, columns: NDArray[np.float64], origin: Sequence[fl
 def data_file(path: PathLike, name: str) -> Path:
     """The file with the voxels, which lies beside its header and nowhere else.
 
+    A name that could also stand for several files (`LIST …`, `a%03d.raw 1 9 1`) is that of a file where there is one.
+
     Raises:
         FileError: The name leads to another folder, or stands for several files.
     """
     folder, bare = Path(path).parent, name.strip().removeprefix("./")
-    if not bare or bare in (".", "..") or re.search(r"[/\\%\0]", bare) or bare.upper().split()[0] == "LIST":
+    elsewhere = not bare or bare in (".", "..") or bool(re.search(r"[/\\\0]", bare))
+    several = not elsewhere and ("%" in bare or bare.upper().split()[0] == "LIST") and not (folder / bare).exists()
+    if elsewhere or several:
         raise FileError(
             path,
             "the header names its data file in a way that is not followed",

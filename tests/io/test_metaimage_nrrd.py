@@ -244,6 +244,13 @@ def test_a_data_file_in_the_same_folder_may_be_written_as_such(tmp_path: Path) -
     assert read_volume(nrrd(tmp_path / "a.nhdr", b"", data_file="./a.raw")).shape == (2, 3, 4)
 
 
+@pytest.mark.parametrize("end", [".mhd", ".nhdr"])
+@pytest.mark.parametrize("stem", ["sagittal Schädel", "頭部", "100%", "a%03d", "list of heads", "\udcff"])
+def test_a_pair_of_any_name_is_read_as_it_was_written(tmp_path: Path, stem: str, end: str) -> None:
+    write_volume(volume(), tmp_path / f"{stem}{end}")
+    assert np.array_equal(read_volume(tmp_path / f"{stem}{end}").voxels, volume().voxels)
+
+
 def test_far_from_the_origin_a_grid_is_kept_where_short_numbers_would_lose_it(tmp_path: Path) -> None:
     far = read_volume(mha(tmp_path / "a.mha", Offset="123456.789 6 7"))
     write_volume(far, tmp_path / "a.nii.gz")
