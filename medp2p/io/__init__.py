@@ -17,7 +17,7 @@ from medp2p.io.names import (
     sub_folders,
 )
 from medp2p.io.regions_read import read_regions
-from medp2p.io.volumes import read_volume, refuse_unknown_format, write_volume
+from medp2p.io.volumes import is_dicom, read_volume, refuse_unknown_format, write_volume
 
 __all__ = [
     "IMAGE_EXTENSIONS",
@@ -27,6 +27,7 @@ __all__ = [
     "image_extension",
     "image_files",
     "image_stem",
+    "is_dicom",
     "label_names",
     "list_images",
     "passed_over",

@@ -34,6 +34,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "check_output",
+    "check_output_folder",
     "is_temporary",
     "refuse_existing",
     "sweep_stale",
@@ -192,6 +193,21 @@ def check_output(path: PathLike, *, overwrite: bool = False) -> None:
     with as_file_error(path):
         raw, temporary = new_temporary_file(Path(path).parent)
         raw.close()
+        remove_temporary(temporary)
+
+
+def check_output_folder(path: PathLike, *, overwrite: bool = False, replaces: Callable[[str], bool]) -> None:
+    """Raise what `atomic_folder` would, by making a temporary folder beside it and removing it.
+
+    Raises:
+        OutputExistsError: There is a folder that is not empty, or one that holds files of others.
+        FileError: It is no place for a folder.
+    """
+    _refuse_folder(Path(path), overwrite=overwrite, replaces=replaces)
+    with as_file_error(path):
+        temporary, lock = new_temporary_folder(Path(path).parent)
+        if lock is not None:
+            os.close(lock)
         remove_temporary(temporary)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medp2p.errors import Medp2pError
 from medp2p.io.dicom_frames import CLASSIC, ENHANCED, Frame, read_header
-from medp2p.io.names import passed_over, picture_extension
+from medp2p.io.names import image_extension, passed_over, picture_extension
 
 PathLike = str | os.PathLike[str]
 
@@ -54,6 +54,17 @@ def folders_with_dicom(path: PathLike) -> list[str]:
         if looked and _holds_dicom(Path(place), sorted(names)):
             found.append(place)
     return found
+
+
+def lies_among_images(path: PathLike) -> bool:
+    """Whether a folder of image files holds DICOM images too, as one that was converted in place."""
+    with os.scandir(path) as entries:
+        names = sorted(
+            entry.name for entry in entries
+            if not (passed_over(entry.name) or entry.is_dir() or image_extension(entry.name))
+            and not entry.name.lower().endswith(".json")
+        )  # fmt: skip
+    return _holds_dicom(Path(path), names)
 
 
 def holds_pictures(path: PathLike) -> bool:

@@ -20,6 +20,7 @@ from medp2p.io.dicom_elements import LOSSY, DicomHeader
 from medp2p.io.dicom_frames import Frame, read_header
 from medp2p.io.dicom_identity import Identity, code
 from medp2p.io.dicom_series import Series, find_series
+from medp2p.io.names import is_written_slice
 from medp2p.io.text_header import LPS_TO_RAS
 from medp2p.volume import Volume
 
@@ -82,7 +83,7 @@ def write_series(
     base = _base(found, head, identity, model_sha256, hu=hu)
     stored = _stored(volume.voxels, base, hu=hu)
     digits = max(4, len(str(len(found.frames))))
-    with atomic_folder(output, overwrite=overwrite, replaces=lambda name: name.endswith(".dcm")) as folder:
+    with atomic_folder(output, overwrite=overwrite, replaces=is_written_slice) as folder:
         for index, frame in enumerate(found.frames):
             _turn_into(base, found, frame, index)
             base.PixelData = np.ascontiguousarray(stored[:, :, index].T, stored.dtype.newbyteorder("<")).tobytes()

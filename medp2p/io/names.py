@@ -184,6 +184,16 @@ def _other_pictures(folder: PathLike) -> list[Path]:
     )  # fmt: skip
 
 
+def is_written_slice(name: str) -> bool:
+    """Whether a file of that name is one that we write into a DICOM folder.
+
+    Examples:
+        >>> is_written_slice("0001.dcm"), is_written_slice("notes.txt")
+        (True, False)
+    """
+    return name.endswith(".dcm")
+
+
 def passed_over(name: str) -> bool:
     """Whether a file of that name is nobody's data: hidden, or left by a file manager.
 

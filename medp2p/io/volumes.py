@@ -53,7 +53,7 @@ def read_volume(path: PathLike, *, series: str | None = None) -> Volume:
         Volume((4, 5, 6), int16, 1 x 1 x 1 mm, RAS)
         >>> folder.cleanup()
     """
-    if Path(path).is_dir() or _is_dicom(path):
+    if Path(path).is_dir() or is_dicom(path):
         from medp2p.io.dicom_read import read_series
         from medp2p.io.radiograph import is_radiograph, read_radiograph
 
@@ -85,7 +85,7 @@ def refuse_unknown_format(path: PathLike) -> None:
     Raises:
         FileError: Neither the name nor that mark tells a format.
     """
-    if Path(path).is_dir() or image_extension(path) or picture_extension(path) or _is_dicom(path):
+    if Path(path).is_dir() or image_extension(path) or picture_extension(path) or is_dicom(path):
         return
     file_size(path)
     if Path(path).suffix.lower() in OTHER_PICTURES:
@@ -133,7 +133,7 @@ def write_volume(volume: Volume, path: PathLike, *, overwrite: bool = False) -> 
         write_nifti(volume, path, overwrite=overwrite)
 
 
-def _is_dicom(path: PathLike) -> bool:
+def is_dicom(path: PathLike) -> bool:
     """Whether a file is DICOM: by its name, or, where it has no image's, by the mark after its preamble."""
     if Path(path).suffix.lower() in RADIOGRAPH_EXTENSIONS:
         return True

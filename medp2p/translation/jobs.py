@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -10,13 +9,15 @@ from medp2p.errors import ConfigError, Fault, FileError, OutputExistsError, faul
 from medp2p.io import (
     IMAGE_EXTENSIONS,
     PICTURE_OUTPUTS,
-    image_stem,
+    is_dicom,
     list_images,
     refuse_file_name,
     refuse_unknown_format,
     sub_folders,
 )
+from medp2p.io.dicom_beside import lies_among_images
 from medp2p.translation.description import Description
+from medp2p.translation.job import Job, Jobs
 
 logger = logging.getLogger(__name__)
 
@@ -24,38 +25,6 @@ PathLike_ = str | PathLike[str]
 OUTPUT_EXTENSIONS = IMAGE_EXTENSIONS
 _OF_BIDS = "dataset_description.json"
 _DEFAULT_EXTENSION = OUTPUT_EXTENSIONS[0]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One scan to translate.
-
-    Attributes:
-        name: Case id or file name, for messages.
-        sources: The file (or DICOM folder) of every source channel.
-        outputs: The file of every target channel; a DICOM folder where `dicom`.
-        dicom: Whether the result is written as a DICOM series.
-    """
-
-    name: str
-    sources: Mapping[str, Path]
-    outputs: Mapping[str, Path]
-    dicom: bool = False
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """Everything behind one INPUT.
-
-    Attributes:
-        jobs: In the order of their names.
-        faults: Inputs that cannot be jobs; they stop no other.
-        many: Whether INPUT was a folder of images or a cohort, so that what is finished is kept.
-    """
-
-    jobs: tuple[Job, ...]
-    faults: tuple[Fault, ...] = ()
-    many: bool = False
 
 
 def find_jobs(
@@ -97,6 +66,8 @@ def _found(
     if not path.is_dir():
         only = _only_source(given, description)
         refuse_unknown_format(given)
+        if is_dicom(path) and not description.pictures:
+            return Jobs((_series(given, target, description, dicom_out=dicom_out),))
         return Jobs((Job(path.name, {only: path}, _file_outputs(target, description)),))
     case = _case_files(path, description)
     if len(case) == len(description.sources):
@@ -144,7 +115,9 @@ def _only_source(given: PathLike_, description: Description) -> str:
     return names[0]
 
 
-def _file_outputs(target: Path, description: Description, *, folder_allowed: bool = False) -> dict[str, Path]:
+def _file_outputs(
+    target: Path, description: Description, *, folder_allowed: bool = False, or_dicom: bool = False
+) -> dict[str, Path]:
     """Where the targets of one scan go: one to the file itself, several (or by wish) to files in a folder."""
     names, known = tuple(description.target_images), _extensions(description)
     is_image = target.name.lower().endswith(known)
@@ -158,7 +131,11 @@ def _file_outputs(target: Path, description: Description, *, folder_allowed: boo
             else "one file for a model with several targets",
             key="-o",
             expected=", ".join(known) if not is_image else f"a folder for {', '.join(names)}",
-            fix="write a name with one of these extensions" if not is_image else "name a folder",
+            fix="name a folder"
+            if is_image
+            else f"write a name with one of these extensions, or {target.name}/ for a DICOM folder"
+            if or_dicom
+            else "write a name with one of these extensions",
         )
     return {name: target / f"{name}{known[0]}" for name in names}
 
@@ -260,6 +237,9 @@ def _images(given: PathLike_, target: Path, description: Description, *, dicom_o
                         expected=f"image files, a DICOM series, or {expected} in it or in its sub-folders",
                         fix="give another folder")  # fmt: skip
     only = _only_source(given, description)
+    if lies_among_images(path):
+        logger.warning("passed over, as they lie beside image files: the DICOM files in %s; "
+                       "for their series, put them into a folder of their own", given)  # fmt: skip
     several = len(description.targets) > 1
     jobs = []
     for stem in sorted(images):
@@ -274,7 +254,11 @@ def _images(given: PathLike_, target: Path, description: Description, *, dicom_o
 def _series(given: PathLike_, target: Path, description: Description, *, dicom_out: bool) -> Job:
     only = _only_source(given, description)
     if not dicom_out:
-        return Job(Path(given).name, {only: Path(given)}, _file_outputs(target, description))
+        outputs = _file_outputs(target, description, or_dicom=len(description.targets) == 1)
+        return Job(Path(given).name, {only: Path(given)}, outputs)
+    if target.name in ("", ".."):
+        raise ConfigError(target, "a DICOM folder needs a name, by which the JSON beside it is called", key="-o",
+                          fix="name a new folder, as synthetic_ct/")  # fmt: skip
     if len(description.targets) > 1:
         raise ConfigError(target, "a DICOM folder for a model with several targets", key="-o",
                           fix="write image files instead")  # fmt: skip
@@ -286,8 +270,3 @@ def refuse_output_folder(target: PathLike_) -> None:
     path = Path(target)
     if path.exists() and not path.is_dir():
         raise OutputExistsError(fspath(target), "this is a file, and a folder is needed", fix="choose another name")
-
-
-def json_beside(output: Path) -> Path:
-    """Where an output says what made it: `NAME.json` beside `NAME.nii.gz`, or beside the DICOM folder NAME."""
-    return output.with_name(f"{image_stem(output)}.json")

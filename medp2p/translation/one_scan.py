@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from medp2p.errors import OutputExistsError
 from medp2p.io import read_volume, write_volume
-from medp2p.io.atomic import check_output, sweep_stale, write_bytes, write_json
+from medp2p.io.atomic import check_output, check_output_folder, sweep_stale, write_bytes, write_json
 from medp2p.io.machine import file_error, memory_error, naming
+from medp2p.io.names import is_written_slice
 from medp2p.io.temporary import identity_of
 from medp2p.translation.halves import source_halves
-from medp2p.translation.jobs import Job, json_beside
+from medp2p.translation.job import Job
 from medp2p.translation.outputs import (
     is_intact,
+    json_beside,
     read_statement,
     refuse_foreign_json,
     same_work,
@@ -67,7 +69,9 @@ def translate_job(
         sources = source_halves(half, sources, job.sources, translator.description)
         if not translator.description.pictures:  # of which one may be grey and another one in colour
             refuse_other_grids(sources, job.sources)
-        say = partial(_say, translator, {name: volume.content_sha256() for name, volume in sources.items()})
+        identity = ("kept" if keep_identity else "pseudonym") if job.dicom else None
+        hashes = {name: volume.content_sha256() for name, volume in sources.items()}
+        say = partial(_say, translator, hashes, identity)
         old = [] if overwrite else _finished(job, say)
         missing = {name: path for name, path in job.outputs.items() if path not in old}
         with naming(next(iter(job.sources.values()))):
@@ -109,13 +113,17 @@ def _make(folder: Path) -> None:
 def _refuse_output(job: Job, output: Path, *, overwrite: bool) -> None:
     """Raise before the work is done where the result could not be written."""
     sweep_stale(output.parent)
-    if job.dicom:
-        return
-    check_output(output, overwrite=overwrite or read_statement(json_beside(output)) is not None)
+    ours = read_statement(json_beside(output)) is not None
+    if not job.dicom:
+        check_output(output, overwrite=overwrite or ours)
+    elif overwrite or not ours:
+        check_output_folder(output, overwrite=overwrite, replaces=is_written_slice)
     refuse_foreign_json(json_beside(output), overwrite=overwrite)
 
 
-def _say(translator: "Translator", inputs: Mapping[str, str], target: str, predicted: Volume | None) -> dict[str, Any]:
+def _say(
+    translator: "Translator", inputs: Mapping[str, str], identity: str | None, target: str, predicted: Volume | None
+) -> dict[str, Any]:
     return statement(
         target,
         translator.description,
@@ -125,6 +133,7 @@ def _say(translator: "Translator", inputs: Mapping[str, str], target: str, predi
         device=translator.device.type,
         inputs=inputs,
         output=voxels_sha256(predicted) if predicted is not None else "",
+        identity=identity,
     )
 
 
@@ -136,13 +145,28 @@ def _finished(job: Job, say: Callable[[str, Volume | None], dict[str, Any]]) -> 
     """
     finished = []
     for name, output in job.outputs.items():
-        if not output.exists():
+        if not output.exists() or (output.is_dir() and not any(output.iterdir())):
             continue
-        found = read_statement(json_beside(output))
-        if found is None or not same_work(found, say(name, None)) or not (job.dicom or is_intact(found, output)):
+        found, wanted = read_statement(json_beside(output)), say(name, None)
+        if found is None or not same_work(found, wanted):
             raise OutputExistsError(
                 output,
                 "it exists, and was not made by this model from this input in this precision",
+                fix="choose another name, or ask for it with --overwrite",
+            )
+        if found.get("identity") != wanted.get("identity"):
+            raise OutputExistsError(
+                output,
+                "the series there names its patient otherwise than is asked for",
+                key="--keep-identity",
+                found=found.get("identity"),
+                expected=wanted.get("identity"),
+                fix="choose another name, or ask for it with --overwrite",
+            )
+        if not is_intact(found, output):
+            raise OutputExistsError(
+                output,
+                "it exists, and is no longer as it was made",
                 fix="choose another name, or ask for it with --overwrite",
             )
         finished.append(output)

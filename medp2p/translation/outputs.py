@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medp2p.errors import Medp2pError, OutputExistsError
-from medp2p.io import read_volume
+from medp2p.io import image_stem, read_volume
 from medp2p.io.json_read import STATEMENT_BYTES, read_object
 from medp2p.translation.description import Description
 from medp2p.volume import Volume
@@ -42,6 +42,7 @@ def statement(
     device: str,
     inputs: Mapping[str, str],
     output: str,
+    identity: str | None = None,
 ) -> dict[str, Any]:
     """What is written beside an output: the model, the input and the result by hash; no path and nothing of a patient.
 
@@ -54,8 +55,9 @@ def statement(
         device: On which kind of device.
         inputs: Hash of the content of every source.
         output: Hash of the voxels.
+        identity: Of a DICOM series: `kept`, or `pseudonym`.
     """
-    return {
+    said = {
         "synthetic": True,
         "note": RESEARCH_USE,
         "target": target,
@@ -68,6 +70,7 @@ def statement(
         "device": device,
         "versions": versions(),
     }
+    return said if identity is None else said | {"identity": identity}
 
 
 def unit_of(description: Description, target: str) -> str:
@@ -75,6 +78,11 @@ def unit_of(description: Description, target: str) -> str:
     if description.pictures:
         return f"grey levels of {description.bits[target]} bits"
     return "HU" if description.intensity[target].hu else "arbitrary"
+
+
+def json_beside(output: Path) -> Path:
+    """Where an output says what made it: `NAME.json` beside `NAME.nii.gz`, or beside the DICOM folder NAME."""
+    return output.with_name(f"{image_stem(output)}.json")
 
 
 def read_statement(path: Path) -> dict[str, Any] | None:
@@ -91,11 +99,13 @@ def same_work(found: dict[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
 
 
 def is_intact(found: Mapping[str, Any], output: Path) -> bool:
-    """Whether an output still holds the voxels that its JSON speaks of."""
+    """Whether an output still holds the voxels that its JSON speaks of; a series without HU holds them rounded."""
     try:
-        return bool(voxels_sha256(read_volume(output)) == found["output_sha256"])
+        volume = read_volume(output)
     except Medp2pError:
         return False
+    rounded = output.is_dir() and found.get("unit") != "HU"
+    return rounded or bool(voxels_sha256(volume) == found["output_sha256"])
 
 
 def refuse_foreign_json(path: Path, *, overwrite: bool) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from medp2p.data.intensity import IntensityMap
 from medp2p.errors import Fault, FileError, GeometryError
 from medp2p.placement import describe_grid
-from medp2p.translation.jobs import Job, json_beside
+from medp2p.translation.job import Job
 from medp2p.translation.model_file import CARD_FILE, STATE_FILE
-from medp2p.translation.outputs import read_statement
+from medp2p.translation.outputs import json_beside, read_statement
 from medp2p.volume import Array, Volume
 
 logger = logging.getLogger(__name__)

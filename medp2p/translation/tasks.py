@@ -17,7 +17,8 @@ from medp2p.io.atomic import sweep_stale
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
 from medp2p.translation.halves import refuse_useless_half
-from medp2p.translation.jobs import Job, Jobs, find_jobs, refuse_output_folder
+from medp2p.translation.job import Job, Jobs
+from medp2p.translation.jobs import find_jobs, refuse_output_folder
 from medp2p.translation.limits import LIMITS_FILE, put_limits_card
 from medp2p.translation.model_file import model_path, read_header
 from medp2p.translation.one_scan import refuse_early, translate_job

@@ -13,7 +13,7 @@ from medp2p.io import read_volume, write_volume
 from medp2p.io.temporary import sweep_own
 from medp2p.many.shard import shard
 from medp2p.translation import Translator, translate
-from medp2p.translation.jobs import Job
+from medp2p.translation.job import Job
 from medp2p.translation.one_scan import translate_job
 from medp2p.volume import Volume
 from tests.faults import before_each_change, failing, moments, temporary_files
