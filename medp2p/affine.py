@@ -57,6 +57,20 @@ def is_orthogonal(affine: ArrayLike, tolerance: float = 1e-4) -> bool:
     return bool(np.abs(cosines.T @ cosines - np.eye(3)).max() <= tolerance)
 
 
+def sides_agree(first: ArrayLike, second: ArrayLike) -> bool:
+    """Whether two affines of one array put left and right alike: one handedness, one way along the body's width.
+
+    Examples:
+        >>> mirrored = np.diag([-1.0, 1.0, 1.0, 1.0])
+        >>> sides_agree(np.eye(4), 2 * np.eye(4)), sides_agree(np.eye(4), mirrored)
+        (True, False)
+    """
+    a, b = (np.asarray(affine, float)[:3, :3] for affine in (first, second))
+    a, b = (matrix / np.linalg.norm(matrix, axis=0) for matrix in (a, b))
+    across = int(np.abs(a[0]).argmax())
+    return bool(np.linalg.det(a) * np.linalg.det(b) > 0 and a[0, across] * b[0, across] >= 0)
+
+
 def checked_affine(affine: ArrayLike) -> NDArray[np.float64]:
     """The affine as float64, or a GeometryError that says why it is none."""
     matrix = np.array(affine, dtype=np.float64)

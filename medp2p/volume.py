@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medp2p.affine import CORNER_TOLERANCE_MM, axis_order, checked_affine, corner_distance_mm, is_orthogonal
+from medp2p.affine import (
+    CORNER_TOLERANCE_MM,
+    axis_order,
+    checked_affine,
+    corner_distance_mm,
+    is_orthogonal,
+    sides_agree,
+)
 from medp2p.errors import GeometryError
 
 if TYPE_CHECKING:
@@ -15,6 +22,8 @@ if TYPE_CHECKING:
     import SimpleITK
 
 Array = NDArray[Any]
+MILLIMETRES = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 0.001}
+"""Length of a unit in mm; where a header does not say, millimetres are what everybody means."""
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -139,30 +148,31 @@ class Volume:
         """A volume of an image that nibabel holds: the sform before the qform, scaling applied.
 
         Raises:
-            GeometryError: The image has no code for either transform, or is no volume.
+            GeometryError: The image has no code for either transform, contradicts itself, or is no volume.
         """
+        import nibabel
+
         header: Any = image.header
+        voxels = _three_axes(np.asanyarray(image.dataobj))
         if not hasattr(header, "get_sform"):
-            return cls(np.asanyarray(image.dataobj), np.asarray(image.affine))
+            if isinstance(image, nibabel.AnalyzeImage):
+                raise _without_place("an Analyze header has neither sform nor qform")
+            return cls(voxels, np.asarray(image.affine))
+        unit, time_unit = header.get_xyzt_units()
+        to_mm = np.diag([MILLIMETRES[unit]] * 3 + [1.0])
         (sform, sform_code), (qform, qform_code) = header.get_sform(coded=True), header.get_qform(coded=True)
-        if not sform_code and not qform_code:
+        sform, qform = (to_mm @ sform if sform_code else None), (to_mm @ qform if qform_code else None)
+        if sform is not None and qform is not None and not sides_agree(sform, qform):
             raise GeometryError(
                 None,
-                "the image does not say where it lies: sform and qform both have code 0",
-                expected="a code above 0",
-                fix="set the transform with the code it has",
+                "sform and qform contradict each other: left and right are exchanged between them",
+                fix="find out which is right and set both",
             )
-        return cls(
-            np.asanyarray(image.dataobj),
-            sform if sform_code else qform,
-            header=Header(
-                sform=sform if sform_code else None,
-                sform_code=int(sform_code),
-                qform=qform if qform_code else None,
-                qform_code=int(qform_code),
-                time_unit=header.get_xyzt_units()[1],
-            ),
-        )
+        affine = sform if sform is not None else qform
+        if affine is None:
+            raise _without_place("sform and qform both have code 0")
+        codes = {"sform_code": int(sform_code), "qform_code": int(qform_code)}
+        return cls(voxels, affine, header=Header(sform, qform=qform, space_unit=unit, time_unit=time_unit, **codes))
 
     def to_nibabel(self) -> "nibabel.Nifti1Image":
         """A NIfTI image of nibabel, both transforms with their codes.
@@ -174,7 +184,8 @@ class Volume:
         """
         import nibabel
 
-        image = nibabel.Nifti1Image(np.array(self.voxels), self.affine)
+        voxels = _as_held(self.voxels)
+        image = nibabel.Nifti1Image(voxels, self.affine, dtype=voxels.dtype)
         given, known = self.header, bool(self.header.sform_code or self.header.qform_code)
         image.set_sform(given.sform if known else self.affine, given.sform_code if known else 1)
         image.set_qform(given.qform if known else self.affine, given.qform_code if known else 1)
@@ -183,9 +194,16 @@ class Volume:
 
     @classmethod
     def from_sitk(cls, image: "SimpleITK.Image") -> "Volume":
-        """A volume of an image that SimpleITK holds (LPS, axes z, y, x in its arrays)."""
+        """A volume of an image that SimpleITK holds (LPS, axes z, y, x in its arrays).
+
+        Raises:
+            GeometryError: It has other than three axes, or several numbers a voxel.
+        """
         import SimpleITK as sitk
 
+        if image.GetDimension() != 3:
+            raise GeometryError(None, "this is no volume", found=f"{image.GetDimension()} axes",
+                                expected="three axes (X, Y, Z)", fix="give one")  # fmt: skip
         affine = np.eye(4)
         affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * np.asarray(image.GetSpacing())
         affine[:3, 3] = image.GetOrigin()
@@ -211,7 +229,7 @@ class Volume:
                 "the grid is sheared: its axes are not at right angles",
                 fix="keep it as NIfTI, the only format here that holds such a grid",
             )
-        image = sitk.GetImageFromArray(np.ascontiguousarray(self.voxels.T))
+        image = sitk.GetImageFromArray(np.ascontiguousarray(_as_held(self.voxels).T))
         image.SetSpacing(spacing.tolist())
         image.SetDirection(direction.ravel().tolist())
         image.SetOrigin(affine[:3, 3].tolist())
@@ -233,6 +251,24 @@ def _checked_voxels(voxels: Array) -> Array:
             None, "voxels that are not finite", found=f"{bad} NaN or Inf", expected="none", fix="replace them"
         )
     return voxels.view(np.uint8) if voxels.dtype.kind == "b" else voxels
+
+
+def _three_axes(voxels: Array) -> Array:
+    """Axes of length 1 beyond the third dropped, and added where there are fewer."""
+    while voxels.ndim > 3 and voxels.shape[-1] == 1:
+        voxels = voxels[..., 0]
+    return voxels if voxels.ndim >= 3 else voxels.reshape(*voxels.shape, *[1] * (3 - voxels.ndim))
+
+
+def _as_held(voxels: Array) -> Array:
+    """A copy in a number type that other libraries have: native, of 32 bits and more where it is floating."""
+    native = voxels.dtype.newbyteorder("=")
+    return np.array(voxels, np.float32 if native == np.float16 else np.float64 if native.itemsize > 8 else native)
+
+
+def _without_place(cause: str) -> GeometryError:
+    return GeometryError(None, f"the image does not say where it lies: {cause}", expected="a code above 0",
+                         fix="set the transform with the code it has")  # fmt: skip
 
 
 def _read_only(array: Array) -> Array:

@@ -5,6 +5,7 @@ from itertools import permutations, product
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,6 +91,48 @@ def test_an_image_that_does_not_say_where_it_lies_is_refused(scan) -> None:
     image.set_qform(None, 0)
     with pytest.raises(GeometryError, match="code 0"):
         Volume.from_nibabel(image)
+
+
+@pytest.mark.parametrize(("unit", "times"), [("meter", 1e-3), ("mm", 1.0), ("micron", 1e3), ("unknown", 1.0)])
+def test_an_image_of_nibabel_in_any_unit_is_in_millimetres(scan, unit: str, times: float) -> None:
+    affine = np.diag([2 * times, 2 * times, 3 * times, 1.0])
+    image = nib.Nifti1Image(np.array(scan.voxels), affine)
+    image.header.set_xyzt_units(unit)
+    image.set_sform(affine, 1)
+    volume = Volume.from_nibabel(image)
+    np.testing.assert_allclose(volume.affine, np.diag([2.0, 2.0, 3.0, 1.0]), rtol=1e-6)
+    assert volume.header.space_unit == unit
+
+
+def test_an_image_of_nibabel_that_contradicts_itself_or_has_no_place_is_refused(scan) -> None:
+    image = nib.Nifti1Image(np.array(scan.voxels), np.eye(4))
+    image.set_qform(np.diag([-1.0, 1, 1, 1]), 1)
+    image.set_sform(np.eye(4), 1)
+    with pytest.raises(GeometryError, match="left and right are exchanged"):
+        Volume.from_nibabel(image)
+    with pytest.raises(GeometryError, match="Analyze"):
+        Volume.from_nibabel(nib.AnalyzeImage(np.array(scan.voxels), np.eye(4)))
+
+
+def test_axes_of_length_one_are_no_obstacle_to_an_image_of_nibabel() -> None:
+    for shape in ((4, 5), (4, 5, 1, 1)):
+        image = nib.Nifti1Image(np.zeros(shape, np.int16), np.eye(4))
+        image.set_sform(np.eye(4), 1)
+        assert Volume.from_nibabel(image).shape == (4, 5, 1)
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", "f2", ">i2", "?"])
+def test_any_number_type_goes_to_other_libraries(dtype: str) -> None:
+    voxels = (np.arange(24).reshape(2, 3, 4) % 2).astype(dtype)
+    volume = Volume(voxels, np.eye(4))
+    np.testing.assert_array_equal(np.asanyarray(volume.to_nibabel().dataobj), voxels)
+    np.testing.assert_array_equal(Volume.from_sitk(volume.to_sitk()).voxels, voxels)
+
+
+def test_an_image_of_simpleitk_with_other_axes_is_refused() -> None:
+    for size in ([5, 6], [4, 4, 4, 2]):
+        with pytest.raises(GeometryError, match="no volume"):
+            Volume.from_sitk(sitk.Image(size, sitk.sitkInt16))
 
 
 def test_simpleitk_gives_back_the_same_grid_and_voxels(scan) -> None:

@@ -25,6 +25,11 @@ _BOMB_BYTES, _BOMB_RATIO = 1 << 30, 500
 """Above both a compressed file is taken for a bomb: scans shrink to a half or a tenth, sparse label maps to 1/300."""
 
 
+_POINTERS = (b"version https://git-lfs.", b"/annex/objects/", b"../.git/annex/", b".git/annex/")
+"""How the file begins that stands in a working copy for one that was not fetched."""
+_NIFTI_STARTS = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))
+
+
 class ExactReader:
     """A stream of bytes that is read in known portions and must end after the last.
 
@@ -263,15 +268,20 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[FileIO]:
 
 
 def _check_magic(path: str | os.PathLike[str], raw: FileIO, *, packed: bool) -> None:
-    start = raw.read(4)
+    start = raw.read(32)
     raw.seek(0)
+    name = Path(path).name
+    if start.startswith(_POINTERS):
+        raise FileError(path, "this only points to the file, which Git LFS or git-annex holds elsewhere",
+                        fix="fetch it with git lfs pull, git annex get or datalad get")  # fmt: skip
     if packed and start[:2] != b"\x1f\x8b":
-        raise FileError(path, "this is no gzip file, though its name says so", fix="name it as what it is")
+        plain = name[:-3] if start[:4] in _NIFTI_STARTS else ""
+        fix = f"name it as what it is: {plain}" if plain else "name it as what it is, or download it again"
+        raise FileError(path, "this is no gzip file, though its name says so", fix=fix)
     if packed and (len(start) < 4 or start[2] != 8 or start[3] & 0xE0):
         raise FileError(path, "the gzip header is damaged", fix="copy or download the file again")
     if not packed and start[:2] == b"\x1f\x8b":
-        name = Path(path).name
-        fix = "save the image anew" if name.lower().endswith(".gz") else f"add .gz: {name}.gz"
+        fix = f"add .gz: {name}.gz" if name.lower().endswith(".nii") else "save the image anew, or unpack it"
         raise FileError(path, "this is a gzip file, though its name or header does not say so", fix=fix)
 
 

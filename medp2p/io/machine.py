@@ -50,6 +50,8 @@ def file_error(path: str | PathLike[str], error: OSError, *, doing: str = "read"
     number = error.errno or 0
     said = os.strerror(number).lower() if number else type(error).__name__
     cause, fix = _CAUSES.get(number, (said, "check the path and the disk"))
+    if number == errno.ENOENT and os.path.islink(path):  # noqa: PTH114 - the path may be a string
+        cause, fix = "a link to a file that is not there", "bring the file to where the link leads (datalad get)"
     ours = FileError(path, f"cannot be {doing}: {cause}", fix=fix)
     ours.errno = number
     if number in _MACHINE_FAILED:

@@ -1,6 +1,7 @@
 """MetaImage (.mha, and .mhd with its data file) to Volume and back."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -115,16 +116,11 @@ def _checked_kind(path: PathLike, fields: Fields) -> tuple[tuple[int, int, int],
         ("binarydata", "true", ("true", "1"), "the voxels are written as text, not as binary data"),
         ("elementnumberofchannels", "1", ("1",), "colours or vectors: several numbers a voxel"),
         ("distanceunits", "mm", ("mm", "?"), "the geometry is not in millimetres"),
-        ("elementtointensityfunctionslope", "1", ("1", "1.0"), "a scaling of the values that programs do not agree on"),
-        (
-            "elementtointensityfunctionoffset",
-            "0",
-            ("0", "0.0"),
-            "a scaling of the values that programs do not agree on",
-        ),
+        ("elementtointensityfunctionslope", "1", ("1",), "a scaling of the values that programs do not agree on"),
+        ("elementtointensityfunctionoffset", "0", ("0",), "a scaling of the values that programs do not agree on"),
     ):
         found = fields.get(key, default)
-        if found.lower() not in allowed:
+        if re.sub(r"\.0*$", "", found.lower()) not in allowed:
             fix = "convert the image to one scalar volume, binary, unscaled, in millimetres"
             raise FileError(path, cause, key=key, found=found[:40], fix=fix)
     name = fields.get("elementtype", "").upper()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.affine import LARGEST_MM
+from medp2p.affine import LARGEST_MM, sides_agree
 from medp2p.errors import GeometryError
-from medp2p.io.nifti_header import MILLIMETRES, SPACE_UNITS, TIME_UNITS, Affine, quaternion_affine
-from medp2p.volume import Header
+from medp2p.io.nifti_header import SPACE_UNITS, TIME_UNITS, Affine, quaternion_affine
+from medp2p.volume import MILLIMETRES, Header
 
 PathLike = str | os.PathLike[str]
 _SIZE_TOLERANCE = 0.01
@@ -136,10 +136,8 @@ def _sizes(sform: Affine) -> Iterator[NDArray[np.float64]]:
 
 
 def _check_sides(path: PathLike, sform: Affine, qform: Affine) -> None:
-    """Left and right must be the same in both: one handedness, and the axis along the body's width runs one way."""
-    s, q = (affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0) for affine in (sform, qform))
-    across = int(np.abs(s[0]).argmax())
-    if np.linalg.det(s) * np.linalg.det(q) < 0 or s[0, across] * q[0, across] < 0:
+    """Left and right must be the same in both."""
+    if not sides_agree(sform, qform):
         raise GeometryError(
             path,
             "sform and qform contradict each other: left and right are exchanged between them",

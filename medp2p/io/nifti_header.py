@@ -42,8 +42,6 @@ OTHER_TYPES: dict[int, str] = {
 
 SPACE_UNITS = {0: "unknown", 1: "meter", 2: "mm", 3: "micron"}
 TIME_UNITS = {0: "unknown", 8: "sec", 16: "msec", 24: "usec", 32: "hz", 40: "ppm", 48: "rads"}
-MILLIMETRES = {"unknown": 1.0, "meter": 1000.0, "mm": 1.0, "micron": 0.001}
-"""Length of a unit in mm; where the header does not say, millimetres are what everybody means."""
 
 
 def quaternion_affine(

@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,15 @@ def _read_pair(path: Path) -> Volume:
 
 
 def _pair(path: Path) -> tuple[Path, Path]:
-    """Header and image of a pair, whichever of them was named; upper-case extensions go together."""
-    upper = path.suffix.isupper()
-    header, image = (path.with_suffix(end.upper() if upper else end) for end in (".hdr", ".img"))
-    for partner in (header, image):
-        if not partner.exists():
-            raise FileError(path, "the other file of the pair is not there", expected=partner.name, fix="copy both")
-    return header, image
+    """The header and the image of a pair, whichever was named; extensions in any case of letters go together."""
+    header = path.suffix.lower() == ".hdr"
+    end = ".img" if header else ".hdr"
+    usual = path.with_suffix(end.upper() if path.suffix.isupper() else end)
+    alike = (other for other in sorted(path.parent.glob(f"{escape(path.stem)}.*")) if other.suffix.lower() == end)
+    partner = usual if usual.exists() else next(alike, usual)
+    if not partner.exists():
+        raise FileError(path, "the other file of the pair is not there", expected=partner.name, fix="copy both")
+    return (path, partner) if header else (partner, path)
 
 
 def _read_fields(reader: ExactReader, magics: dict[bytes, np.dtype[Any]]) -> tuple[np.void, int]:

@@ -12,7 +12,6 @@ from medp2p.errors import FileError
 from medp2p.io.atomic import atomic_file
 from medp2p.io.gzip_stream import packing
 from medp2p.io.nifti_header import (
-    MILLIMETRES,
     NIFTI1,
     NIFTI2,
     NUMBER_TYPES,
@@ -22,7 +21,7 @@ from medp2p.io.nifti_header import (
 )
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.voxel_bytes import fortran_chunks, storable
-from medp2p.volume import Header, Volume
+from medp2p.volume import MILLIMETRES, Header, Volume
 
 _LARGEST_NIFTI1_AXIS = 32767
 _TYPE_CODES = {np.dtype(name): code for code, name in NUMBER_TYPES.items()}

@@ -133,6 +133,7 @@ def test_other_ways_to_say_the_same_in_nrrd_are_read(tmp_path: Path, changes: di
          "TransformMatrix": "1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1"},
         {"TransformMatrix": None, "Rotation": "1 0 0 0 1 0 0 0 1"},
         {"ElementSpacing": None, "ElementSize": "1 2 3"},
+        {"ElementToIntensityFunctionSlope": "1.000000", "ElementToIntensityFunctionOffset": "0.00"},
     ],
 )  # fmt: skip
 def test_other_ways_to_say_the_same_in_metaimage_are_read(tmp_path: Path, changes: dict) -> None:

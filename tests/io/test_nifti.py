@@ -14,6 +14,7 @@ from medp2p.affine import corner_distance_mm
 from medp2p.io.nifti_header import NUMBER_TYPES, affine_quaternion, quaternion_affine
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.nifti_write import write_nifti
+from medp2p.io.volumes import read_volume
 from medp2p.volume import Header, Volume
 
 OBLIQUE = nib.eulerangles.euler2mat(0.2, -0.1, 0.3)
@@ -243,3 +244,12 @@ def patch(path: Path, key: str, value: object) -> None:
     fields = np.frombuffer(content, NIFTI1, 1)
     fields[key] = value
     path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("header", "image"), [(".hdr", ".IMG"), (".HDR", ".img"), (".Hdr", ".Img"), (".HDR", ".IMG")])
+def test_a_pair_goes_together_in_any_case_of_its_extensions(tmp_path: Path, header: str, image: str) -> None:
+    nib.save(nib.Nifti1Pair(np.arange(24, dtype="i2").reshape(2, 3, 4), np.eye(4)), tmp_path / "x.hdr")
+    (tmp_path / "x.hdr").rename(tmp_path / f"a[1]{header}")
+    (tmp_path / "x.img").rename(tmp_path / f"a[1]{image}")
+    for named in (header, image):
+        assert read_volume(tmp_path / f"a[1]{named}").shape == (2, 3, 4)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from medp2p.errors import FileError, GeometryError, Medp2pError
 from medp2p.io.nifti_header import NIFTI1
 from medp2p.io.nifti_read import read_nifti
+from medp2p.io.volumes import read_volume
 from medp2p.volume import Volume
 
 SHAPE = (12, 11, 10)
@@ -260,3 +261,34 @@ def test_a_damaged_compressed_file_never_gives_other_voxels(tmp_path: Path, wher
     volume, refusal = outcome(tmp_path / "a.nii.gz")
     assert volume is not None or "a.nii.gz: " in refusal
     assert volume is None or np.array_equal(volume.voxels, read_nifti(tmp_path / "b.nii").voxels)
+
+
+@pytest.mark.parametrize("pointer", ["version https://git-lfs.github.com/spec/v1\n", "/annex/objects/MD5E"])
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha"])
+def test_a_file_that_was_not_fetched_says_how_to_fetch_it(tmp_path: Path, name: str, pointer: str) -> None:
+    (tmp_path / name).write_text(pointer)
+    with pytest.raises(FileError, match=r"only points to the file.*git lfs pull.*datalad get"):
+        read_volume(tmp_path / name)
+
+
+def test_a_link_to_a_file_that_was_not_fetched_is_told_as_a_link(tmp_path: Path) -> None:
+    (tmp_path / "a.nii.gz").symlink_to(".git/annex/objects/a")
+    with pytest.raises(FileError, match="a link to a file that is not there"):
+        read_volume(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize(("name", "fix"), [("a.nii", "add .gz: a.nii.gz"), ("a.mha", "unpack"), ("a.img", "unpack")])
+def test_a_gzip_file_under_another_name_is_answered_with_a_name_that_is_read(
+    tmp_path: Path, name: str, fix: str
+) -> None:
+    nib.save(nib.Nifti1Pair(np.zeros(SHAPE, "i2"), AFFINE), tmp_path / "a.hdr")
+    (tmp_path / name).write_bytes(gzip.compress(b"anything"))
+    with pytest.raises(FileError, match=rf"this is a gzip file.*{fix}"):
+        read_volume(tmp_path / name)
+
+
+def test_an_unpacked_file_that_is_named_as_packed_is_told_its_name(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros(SHAPE, "i2"), AFFINE), tmp_path / "a.nii")
+    (tmp_path / "a.nii").rename(tmp_path / "a.nii.gz")
+    with pytest.raises(FileError, match=r"no gzip file, though its name says so. Fix: name it as what it is: a\.nii$"):
+        read_volume(tmp_path / "a.nii.gz")
