@@ -173,7 +173,7 @@ def _chosen(path: PathLike, frames: list[Frame], series: str | None) -> list[Fra
         raise FileError(path, "no such series in this folder", found=listed, fix="give one of these with --series")
     if series is None and len(found) > 1:
         raise FileError(path, f"{len(found)} series in one folder", found=listed, expected="one",
-                        fix="choose one with --series UID, or leave one in the folder")  # fmt: skip
+                        fix="leave one in the folder, or choose one where there is --series UID")  # fmt: skip
     return found[series] if series is not None else next(iter(found.values()))
 
 

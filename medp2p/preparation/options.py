@@ -1,7 +1,7 @@
 """What `--set` of `medp2p prepare` may hold: a frozen section, read by the rules of a configuration."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -11,7 +11,8 @@ from medp2p.config.origin import Origin
 from medp2p.config.overrides import apply, read_overrides
 from medp2p.config.section import ChannelName, Section
 from medp2p.config.strict_yaml import YamlValue
-from medp2p.errors import ConfigError, Fault
+from medp2p.errors import ConfigError, Fault, fault
+from medp2p.nearest import did_you_mean
 
 Kind = Literal["none", "rigid", "affine", "bspline"]
 
@@ -49,6 +50,32 @@ class PreparationOptions(Section):
     def corrects(self, channel: str, *, hu: bool) -> bool:
         """Whether the bias field of a channel is corrected."""
         return (self.n4 and not hu) if isinstance(self.n4, bool) else channel in self.n4
+
+
+def refuse_unknown_channels(options: PreparationOptions, known: Iterable[str]) -> None:
+    """Raise where an option names a channel that no case has.
+
+    Args:
+        options: As asked for.
+        known: The channels of all cases.
+
+    Raises:
+        ConfigError: Every such name, with the nearest channel there is.
+
+    Examples:
+        >>> refuse_unknown_channels(read_options(["onto=mri"]), ["mr"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        medp2p.errors.ConfigError: --set onto: no case has such a channel (found mri, expected mr). Fix: ...
+    """
+    channels = sorted(set(known))
+    asked = {"onto": [options.onto] if options.onto else [], "n4": options.n4 if isinstance(options.n4, tuple) else []}
+    faults = [
+        fault(None, "no case has such a channel", key=f"--set {key}", found=name, expected=", ".join(channels),
+              fix=did_you_mean(name, channels, "name one of these"))
+        for key, names in asked.items() for name in names if name not in channels
+    ]  # fmt: skip
+    if faults:
+        raise ConfigError.several(faults)
 
 
 def read_options(texts: Sequence[str] = ()) -> PreparationOptions:

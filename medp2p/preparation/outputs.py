@@ -38,7 +38,7 @@ def write_case(aligned: Aligned, folder: Path, said: dict[str, Any], *, overwrit
         aligned: What is written.
         folder: `<cohort>/<case>`, or the same under `.failed`.
         said: Its statement; the hashes of the files are added.
-        overwrite: Replace a folder that is there, if it is one of ours.
+        overwrite: Replace a folder that is there, if it is one of ours; one under `.failed` is replaced in any case.
 
     Raises:
         OutputExistsError: There is a folder, and it is not ours or was not to be replaced.
@@ -46,7 +46,9 @@ def write_case(aligned: Aligned, folder: Path, said: dict[str, Any], *, overwrit
     """
     folder.parent.mkdir(exist_ok=True)
     ours = read_statement(folder) is not None
-    with atomic_folder(folder, overwrite=overwrite, replaces=lambda name: ours) as temporary:
+    with atomic_folder(
+        folder, overwrite=overwrite or folder.parent.name == FAILED_FOLDER, replaces=lambda name: ours
+    ) as temporary:
         grid = aligned.volumes[aligned.onto]
         images = dict(aligned.volumes)
         if aligned.body is not None:
@@ -120,6 +122,8 @@ def finished(output: Path, case_id: str, wanted: Mapping[str, Any]) -> tuple[Pat
             continue
         said = read_statement(folder)
         same = said is not None and all(said.get(key) == value for key, value in wanted.items())
+        if said is not None and not same and folder == place_of(output, case_id, FAILED):
+            continue  # a failure of other scans, which were set right since, is no result to keep
         if said is None or not same or not _is_whole(folder, said):
             raise OutputExistsError(
                 folder,

@@ -12,6 +12,7 @@ from typing import Any
 
 from medp2p.cores import usable_cores
 from medp2p.errors import ConfigError, Fault, FileError, GeometryError, Medp2pError, OutputExistsError, fault
+from medp2p.io import refuse_file_name
 from medp2p.io.atomic import sweep_stale, write_json, write_text
 from medp2p.io.labels import read_label_table
 from medp2p.io.machine import file_error, memory_error
@@ -19,7 +20,7 @@ from medp2p.many import each_case
 from medp2p.many.shard import shard
 from medp2p.preparation.alignment import align
 from medp2p.preparation.masks import TISSUES
-from medp2p.preparation.options import PreparationOptions, read_options
+from medp2p.preparation.options import PreparationOptions, read_options, refuse_unknown_channels
 from medp2p.preparation.outputs import (
     FAILED_FOLDER,
     check_place,
@@ -107,7 +108,10 @@ def prepare(
     """
     options = read_options(set)
     names = _names(Path(raw), options)
+    refuse_file_name(output)
     cases, faults = find_raw_cases(raw)
+    if cases:
+        refuse_unknown_channels(options, (channel for case in cases for channel in case.channels))
     mine = shard(tuple(cases), shard_of)
     target = _opened(Path(raw), Path(output), options, overwrite=overwrite)
     begin = partial(_begin, target, options, overwrite, names, workers)
@@ -207,6 +211,13 @@ def _opened(raw: Path, output: Path, options: PreparationOptions, *, overwrite: 
     """
     if output.exists() and output.samefile(raw):
         raise OutputExistsError(output, "the cohort would be written over the raw scans", fix="choose another folder")
+    if raw.resolve() in output.resolve().parents:
+        raise ConfigError(
+            output,
+            "the cohort would lie among the raw scans, where it is taken for a case",
+            key="-o",
+            fix="choose a folder outside of them",
+        )
     if output.exists() and not output.is_dir():
         raise OutputExistsError(output, "this is a file, and a folder is needed", fix="choose another name")
     try:
@@ -230,6 +241,8 @@ def _refuse_other_work(output: Path, said: Mapping[str, Any] | None, wanted: Map
         raise OutputExistsError(
             output, "the folder is not empty", fix="choose another folder, or ask for it with --overwrite"
         )
+    if not reported_cases(output):
+        return  # nothing was made with the options of before
     before = said.get("options")
     known = before if isinstance(before, dict) else {}
     other = [key for key, value in wanted.items() if known.get(key) != value]

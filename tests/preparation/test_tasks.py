@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from medp2p.errors import ConfigError, FileError
+from medp2p.io import write_volume
 from medp2p.preparation import prepare
+from medp2p.volume import Volume
+
+AS_IT_LIES = ("transform=none", "n4=false")
 
 
 @pytest.fixture
@@ -15,6 +20,16 @@ def raw(tmp_path: Path) -> Path:
         (tmp_path / "raw" / case).mkdir(parents=True)
         (tmp_path / "raw" / case / "mr.nii.gz").write_bytes(b"no scan")
     return tmp_path / "raw"
+
+
+def ball(folder: Path, name: str, *, at_mm: float = 0.0, hu: bool = False) -> None:
+    """A ball as MR or CT, its grid shifted along x."""
+    inside = sum(((axis - 11.5) / 8) ** 2 for axis in np.indices((24, 24, 24))) < 1
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    affine[0, 3] = at_mm
+    folder.mkdir(parents=True, exist_ok=True)
+    voxels = np.where(inside, 40 if hu else 300, -1000 if hu else 0).astype(np.int16)
+    write_volume(Volume(voxels, affine), folder / f"{name}.nii.gz", overwrite=True)
 
 
 def test_each_job_of_an_array_takes_its_own_share_of_the_cases(raw: Path, tmp_path: Path) -> None:
@@ -30,3 +45,40 @@ def test_a_part_that_there_is_not_is_refused_before_anything_is_made(raw: Path, 
     with pytest.raises(ConfigError, match=r"--shard: no part of the cases \(found 3/2"):
         prepare(raw, tmp_path / "cohort", shard_of="3/2")
     assert not (tmp_path / "cohort").exists()
+
+
+def test_an_option_that_names_no_channel_is_refused_before_anything_is_made(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        prepare(raw, tmp_path / "cohort", set=["onto=mri", "n4=[mr, t7]"])
+    assert str(refused.value).splitlines() == [
+        "--set onto: no case has such a channel (found mri, expected mr). Fix: did you mean `mr`?",
+        "--set n4: no case has such a channel (found t7, expected mr). Fix: name one of these",
+    ]
+    assert not (tmp_path / "cohort").exists()
+
+
+def test_a_cohort_among_the_raw_scans_or_called_like_a_file_is_refused(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="among the raw scans"):
+        prepare(raw, raw / "cohort")
+    with pytest.raises(ConfigError, match=r"that of a file \(found \.nii\.gz"):
+        prepare(raw, tmp_path / "cohort.nii.gz")
+    assert sorted(path.name for path in raw.iterdir()) == ["a", "b", "c", "d"]
+
+
+def test_other_options_are_no_obstacle_where_nothing_was_made_yet(raw: Path, tmp_path: Path) -> None:
+    for options in ([], ["transform=none"]):
+        with pytest.raises(FileError, match="no gzip file"):
+            prepare(raw, tmp_path / "cohort", set=options)
+
+
+def test_a_failed_case_is_made_anew_once_its_scans_were_set_right(tmp_path: Path) -> None:
+    case = tmp_path / "raw" / "S1"
+    ball(case, "ct", hu=True)
+    for apart in (500.0, 400.0):
+        ball(case, "mr", at_mm=apart)
+        with pytest.raises(FileError, match="the registration failed"):
+            prepare(tmp_path / "raw", tmp_path / "cohort", set=AS_IT_LIES)
+    ball(case, "mr")
+    made = prepare(tmp_path / "raw", tmp_path / "cohort", set=AS_IT_LIES).made
+    assert made == (tmp_path / "cohort" / "S1",)
+    assert not (tmp_path / "cohort" / ".failed" / "S1").exists()
