@@ -25,6 +25,8 @@ _IDENTITY = {
 }  # fmt: skip
 """What files a series under its patient and study; copied byte by byte, with their character set, or not at all."""
 _CHARACTER_SET = 0x00080005
+UTF8 = b"ISO_IR 192"
+"""The character set that has every letter (PS3.3 C.12.1.1.2)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class Identity:
         who = elements.raw(0x00100020).strip(b"\0 ") or elements.raw(0x00100010).strip(b"\0 ")
         digest = hmac.new(_SECRET, b"\1" + who if who else b"\2" + study.encode(), "sha256").hexdigest()
         return cls(study, {}, digest[:12].upper())
+
+    def of_nobody(self) -> "Identity":
+        """The same study with every name empty, for what other programs read and may speak of."""
+        return Identity(self.study, dict.fromkeys(_IDENTITY, b""), "")
+
+    def takes_any_letters(self) -> bool:
+        """Whether our own words may be in UTF-8 beside what is handed on."""
+        utf8 = self.character_set.strip(b"\0 ") == UTF8
+        return utf8 or all(value.isascii() and b"\x1b" not in value for value in self.copied.values())
 
     def put_into(self, dataset: Dataset) -> None:
         """Fill the modules of patient and study."""

@@ -10,11 +10,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from medp2p.errors import ConfigError, FileError, RegionError
+from medp2p.errors import ConfigError, FileError, RegionError, fault
 from medp2p.io.atomic import check_output, write_bytes
 from medp2p.io.dicom_elements import DicomHeader
 from medp2p.io.dicom_frames import ENHANCED, read_header
-from medp2p.io.dicom_identity import Identity
+from medp2p.io.dicom_identity import UTF8, Identity
 from medp2p.io.dicom_series import Series, find_series
 from medp2p.io.dicom_write import decimal_string
 from medp2p.io.text_header import LPS_TO_RAS
@@ -61,7 +61,7 @@ def write_segmentation(
     Raises:
         ConfigError: The extra `dicom-objects` is not installed.
         GeometryError: The regions lie on another grid than the series.
-        RegionError: There is no region.
+        RegionError: There is no region, or a name that no segment can have.
         FileError: The source is refused, or the file cannot be written.
         OutputExistsError: There is a file and `overwrite` is not given.
 
@@ -81,6 +81,7 @@ def write_segmentation(
         raise RegionError(None, "no region to write", fix="give a label map with labels above 0")
     head = _header_of(found, source)
     identity = Identity.of(head, keep=keep_identity)
+    _check_labels(names, identity)
     masks = np.stack([regions.mask(name).T for name in names], axis=-1)  # slices, rows, columns, segments
     stored = np.argsort([frame.index for frame in found.frames], kind="stable")  # frames may lie in another order
     made = hd.seg.Segmentation(
@@ -101,9 +102,34 @@ def write_segmentation(
         series_description="Regions",
     )
     identity.put_into(made)
-    content = BytesIO()
+    content, plain = BytesIO(), all(map(str.isascii, names))
+    if not plain:
+        made.SpecificCharacterSet = UTF8.decode()
     made.save_as(content, enforce_file_format=True)
-    write_bytes(output, identity.with_character_set(content.getvalue()), overwrite=overwrite)
+    written = identity.with_character_set(content.getvalue()) if plain else content.getvalue()
+    write_bytes(output, written, overwrite=overwrite)
+
+
+def _check_labels(names: list[str], identity: Identity) -> None:
+    """Raise where a region cannot be called in a segmentation as it is called here.
+
+    Raises:
+        RegionError: Every such name.
+    """
+    short = [name[:_LONGEST_LABEL] for name in names]
+    causes = {
+        name: "two regions whose first 64 letters are one" for name in names if short.count(name[:_LONGEST_LABEL]) > 1
+    }
+    if not identity.takes_any_letters():
+        cause = "a region whose name has letters that the character set of the series may lack"
+        causes |= {name: cause for name in names if not name.isascii()}
+    causes |= {
+        name: "a region whose name has a backslash or a control character"
+        for name in names if "\\" in name or not name.isprintable()
+    }  # fmt: skip
+    if causes:
+        fix = "call it otherwise: it must be told from others in DICOM"
+        raise RegionError.several(fault(None, cause, key=name, fix=fix) for name, cause in causes.items())
 
 
 def _header_of(found: Series, source: PathLike) -> DicomHeader:
@@ -160,7 +186,7 @@ def _multi_frame(found: Series, head: DicomHeader, identity: Identity) -> Datase
 def _object(found: Series, head: DicomHeader, identity: Identity, index: int) -> Dataset:
     """The object that a frame is in, without its place."""
     frame, one = found.frames[index], Dataset()
-    identity.put_into(one)
+    identity.of_nobody().put_into(one)  # highdicom repeats a name that it doubts in a warning
     one.SOPClassUID, one.SOPInstanceUID = frame.file.sop_class, frame.file.sop_instance
     one.SeriesInstanceUID, one.FrameOfReferenceUID = frame.file.series, head.elements.word(0x00200052)
     one.Modality, one.PositionReferenceIndicator = found.modality, ""

@@ -133,6 +133,40 @@ def test_a_series_of_several_multi_frame_objects_is_refused(multi_frame, tmp_pat
         write_segmentation(drawn_on(tmp_path), tmp_path, tmp_path / "seg.dcm")
 
 
+def called(series: Path, *names: str) -> Regions:
+    """The first two regions under other names."""
+    drawn = drawn_on(series)
+    return Regions(drawn.layers[0].labels, drawn.affine, dict(enumerate(names, 1)))
+
+
+@pytest.mark.parametrize("keep_identity", [True, False])
+def test_names_of_regions_in_any_letters_come_back(series, tmp_path, keep_identity) -> None:
+    write_segmentation(called(series, "Schädel", "脑"), series, tmp_path / "seg.dcm", keep_identity=keep_identity)
+    made = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert [one.SegmentLabel for one in made.SegmentSequence] == ["Schädel", "脑"]
+    assert made.SpecificCharacterSet == "ISO_IR 192"
+
+
+@pytest.mark.parametrize(
+    ("names", "cause"), [(("bone\\left", "b"), "backslash"), (("a" * 65, "a" * 64 + "b"), "first 64 letters are one")]
+)
+def test_names_that_no_segment_can_have_are_refused(series, tmp_path, names, cause) -> None:
+    with pytest.raises(RegionError, match=cause):
+        write_segmentation(called(series, *names), series, tmp_path / "seg.dcm")
+
+
+def test_a_patients_name_in_other_letters_is_handed_on_and_never_told(tmp_path, recwarn) -> None:
+    def cyrillic(one: Dataset, _: int) -> None:
+        one.SpecificCharacterSet, one.PatientName = "ISO_IR 144", "Люксембург"
+
+    series = phantom.write(tmp_path / "s", modality="MR", change=cyrillic)
+    with pytest.raises(RegionError, match="letters that the character set of the series may lack"):
+        write_segmentation(called(series, "Schädel", "b"), series, tmp_path / "seg.dcm", keep_identity=True)
+    write_segmentation(called(series, "a", "b"), series, tmp_path / "seg.dcm", keep_identity=True)
+    assert pydicom.dcmread(tmp_path / "seg.dcm").PatientName == "Люксембург"
+    assert [str(each.message) for each in recwarn if "name" in str(each.message)] == []
+
+
 def test_what_cannot_be_told_truly_is_refused(series, tmp_path) -> None:
     regions = drawn_on(series)
     moved = regions.affine.copy()
