@@ -46,6 +46,10 @@ from medp2p.translation.progress import Progress
 
 logger = logging.getLogger(__name__)
 
+FEW_STEPS, SMALL_BATCH = 20, 2
+"""Steps of an epoch below which smaller batches learn more, and how small they then may be
+[docs/explanation/real-scans.md: 84 slices in batches of 16 and of 2]."""
+
 
 def train(
     config: str | PathLike[str],
@@ -228,10 +232,22 @@ def _say_what_comes(
     )
     if not count["validation"]:
         log("no case is held out for validation: the weights of the last epoch are kept")
+    if few_steps(loader.steps, config.training.batch_size):
+        log(f"an epoch is {loader.steps} steps: from so few slices, training.batch_size: {SMALL_BATCH} learns more")
     if loader.weightless:
         log(f"{loader.weightless} slices carry no weight: they count as loss 0")
     if goes_on:
         log(f"going on in epoch {progressed.epoch} after {progressed.step} of {loader.steps} steps")
+
+
+def few_steps(steps: int, batch_size: int) -> bool:
+    """Whether an epoch is so short that smaller batches would learn more in as many epochs.
+
+    Examples:
+        >>> few_steps(6, 16), few_steps(42, 2), few_steps(90, 16)
+        (True, False, False)
+    """
+    return steps < FEW_STEPS and batch_size > SMALL_BATCH
 
 
 def _finish(
