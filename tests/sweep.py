@@ -28,6 +28,7 @@ from medp2p.data.phantom import write_phantoms
 from medp2p.errors import Medp2pError
 from medp2p.io import write_volume
 from medp2p.io.temporary import RecordingFile
+from medp2p.many.shard import shard
 from medp2p.training import task  # noqa: F401 - as monai
 from medp2p.training.checkpoint import load_checkpoint
 from medp2p.volume import Volume
@@ -138,8 +139,8 @@ class Row:
         return f"| {self.work} | {self.blow} | {self.points} | {codes} | {self.wrong} |"
 
 
-def sweep(work: "Training | Translation", blow: Blow, every: int) -> Row:
-    """Strike at each n-th change and go on."""
+def sweep(work: "Training | Translation", blow: Blow, every: int, part: str | None = None) -> Row:
+    """Strike at each n-th change, or at one part of these, and go on."""
     seen: list[str] = []
     place = work.fresh()
     log = place.parent / "changes.txt"
@@ -147,7 +148,7 @@ def sweep(work: "Training | Translation", blow: Blow, every: int) -> Row:
     seen = log.read_text().splitlines()
     log.unlink()
     row = Row(work.name, blow.name, codes=Counter())
-    for number in range(1, len(seen) + 1, every):
+    for number in shard(tuple(range(1, len(seen) + 1, every)), part):
         place = work.fresh()
 
         def strike(count: int, what: str, number: int = number) -> None:
@@ -279,6 +280,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="strike at each N-th change only")
     parser.add_argument("--blow", choices=[blow.name for blow in BLOWS], action="append", help="only this")
     parser.add_argument("--work", choices=["training", "translation"], action="append", help="only this")
+    parser.add_argument("--shard", metavar="I/N", help="part I of N of the changes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
@@ -289,7 +291,7 @@ def main() -> None:
                 work = kind(Path(folder) / name)
                 for blow in BLOWS:
                     if blow.name in (options.blow or (blow.name,)):
-                        rows.append(sweep(work, blow, options.every))
+                        rows.append(sweep(work, blow, options.every, options.shard))
                         print(rows[-1], flush=True)
     print("\n| work | blow | points | ended with | wrong |\n|---|---|---|---|---|", *rows, sep="\n")
     raise SystemExit(any(row.wrong for row in rows))
