@@ -70,8 +70,20 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor, *, total: Ten
             fix="give both as (B, C, H, W)",
         )
     dtype = torch.promote_types(predicted.dtype, torch.float32)
+    weight = over_target(weight.to(dtype), target)
+    divisor = weight.sum() if total is None else torch.as_tensor(total, device=target.device)
+    weighted = (weight * (predicted.to(dtype) - target.to(dtype)).abs()).sum()
+    return weighted / torch.where(divisor > 0, divisor, 1.0)
+
+
+def over_target(weight: Tensor, target: Tensor) -> Tensor:
+    """A weight broadcast to the shape of the target; nothing is copied.
+
+    Raises:
+        GeometryError: It does not fit.
+    """
     try:
-        weight = weight.to(dtype).expand(target.shape)
+        return weight.expand(target.shape)
     except RuntimeError as error:
         raise GeometryError(
             None,
@@ -80,9 +92,6 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor, *, total: Ten
             expected=f"what broadcasts to {tuple(target.shape)}",
             fix="give one weight a voxel, (B, 1, H, W) for all channels alike",
         ) from error
-    divisor = weight.sum() if total is None else torch.as_tensor(total, device=target.device)
-    weighted = (weight * (predicted.to(dtype) - target.to(dtype)).abs()).sum()
-    return weighted / torch.where(divisor > 0, divisor, 1.0)
 
 
 def adversarial_vanilla(logits: Tensor, real: bool) -> Tensor:

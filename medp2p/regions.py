@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -226,12 +227,17 @@ def _checked_names(labels: Labels, names: Mapping[int, str] | None) -> dict[int,
                               expected=f"at most {_MOST_UNNAMED} labels without names",
                               fix="give the label map, or the names of its labels")  # fmt: skip
         return {label: str(label) for label in present if label}
+    given = list(names)
+    if not isinstance(names, Mapping) or not all(isinstance(label, Integral) for label in given):
+        raise RegionError(None, "names that are not called by their labels", found=", ".join(map(repr, given[:3])),
+                          expected="a whole number for each name, as {1: 'brain'}",
+                          fix="turn the labels into integers, or let medp2p.read_regions read the table")  # fmt: skip
     strangers = [label for label in present if label and label not in names]
     if strangers:
         raise RegionError(
             None,
             f"label {', '.join(map(str, strangers[:5]))} has no name",
-            expected=f"one of {', '.join(map(str, sorted(names)[:20]))}",
+            expected=f"one of {', '.join(map(str, sorted(names)[:20])) or 'none'}",
             fix="name it in the label table, or correct the map",
         )
     return {int(label): str(name) for label, name in sorted(names.items())}
@@ -249,7 +255,7 @@ def present_labels(labels: Labels) -> list[int]:
 
 def unknown_region(name: str, known: Sequence[str], key: str | None = None) -> RegionError:
     """The error that no region has a name, with those that there are."""
-    near = nearest(name, known)
+    near = nearest(str(name), known)
     return RegionError(
         None,
         f"no region is called {name}",

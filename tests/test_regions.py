@@ -76,6 +76,17 @@ def test_an_unknown_region_is_refused_with_the_nearest_name(head) -> None:
         head.mask("bones")
 
 
+def test_a_region_asked_for_by_its_number_is_answered_with_the_names(head) -> None:
+    with pytest.raises(RegionError, match=r"no region is called 2 .*one of brain, bone"):
+        head.mask(2)
+
+
+@pytest.mark.parametrize("names", [{"1": "brain", "2": "bone", "3": "air"}, {"brain": 1}, ["brain", "bone", "air"]])
+def test_names_that_are_not_called_by_whole_numbers_are_refused_with_what_was_given(names) -> None:
+    with pytest.raises(RegionError, match=r"called by their labels \(found '(1|brain)'.*as \{1: 'brain'\}"):
+        Regions(ROW, np.eye(4), names)
+
+
 @given(st.floats(-9e-4, 9e-4))
 def test_rounding_noise_of_a_float_map_is_no_fraction(noise: float) -> None:
     assert Regions(ROW + noise, np.eye(4), NAMES).labels.ravel().tolist() == [0, 1, 2, 3]

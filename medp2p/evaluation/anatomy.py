@@ -42,7 +42,7 @@ def anatomy_of(
     reference: Volume,
     regions: Regions | None,
     body: Volume | NDArray[Any] | None,
-    masks: Mapping[str, NDArray[Any]],
+    masks: Mapping[str, Volume | NDArray[Any]],
     weighted: Sequence[str],
     *,
     hu: bool,
@@ -53,7 +53,7 @@ def anatomy_of(
         reference: The acquired scan.
         regions: Label maps; they may cover a part of the scan.
         body: Mask of the body, a volume or an array of the scan's shape, above 0 inside; None: it is found.
-        masks: Further regions by name, arrays of the scan's shape.
+        masks: Further regions by name, volumes or arrays of the scan's shape.
         weighted: Names of the regions that make up `weighted`.
         hu: Whether the reference is in HU, for finding the body.
 
@@ -61,7 +61,7 @@ def anatomy_of(
         RegionError: A name is reserved, comes twice or is unknown; a mask is fractional.
         GeometryError: A mask is on another grid.
     """
-    inside = _found_body(reference, hu) if body is None else _given_body(body, reference)
+    inside = _found_body(reference, hu) if body is None else _as_mask(body, reference, "body")
     whole = np.broadcast_to(np.True_, reference.shape)
     everywhere = tuple(slice(0, n) for n in reference.shape)
     named = [] if regions is None else placed_regions(regions, reference, inside)
@@ -84,13 +84,9 @@ def _found_body(reference: Volume, hu: bool) -> Mask:
     return reference.from_ras(found).voxels.view(bool)
 
 
-def _given_body(body: Volume | NDArray[Any], reference: Volume) -> Mask:
-    if isinstance(body, Volume):
-        return np.asarray(placed_on(integer_labels(body.voxels), body.affine, reference, name="body mask") > 0)
-    return _as_mask(body, reference, "body")
-
-
-def _as_mask(mask: NDArray[Any], reference: Volume, name: str) -> Mask:
+def _as_mask(mask: Volume | NDArray[Any], reference: Volume, name: str) -> Mask:
+    if isinstance(mask, Volume):
+        return np.asarray(placed_on(integer_labels(mask.voxels), mask.affine, reference, name=f"{name} mask") > 0)
     array = np.asarray(mask)
     if array.shape != reference.shape:
         raise GeometryError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.errors import ConfigError, GeometryError
+from medp2p.errors import ConfigError, GeometryError, RegionError
 from medp2p.evaluation.agreement import agreed, by_threshold, has_threshold, threshold_in_words
 from medp2p.evaluation.anatomy import Anatomy, anatomy_of, placed_regions
 from medp2p.evaluation.choice import AUTO, Limits, check_kind, limits_of, protocol_called
@@ -35,7 +35,7 @@ def evaluate(
     regions: Regions | None = None,
     *,
     body: Volume | NDArray[Any] | None = None,
-    masks: Mapping[str, NDArray[Any]] | None = None,
+    masks: Mapping[str, Volume | NDArray[Any]] | None = None,
     weighted: Sequence[str] = (),
     protocol: str = AUTO,
     case: str = "case",
@@ -50,7 +50,7 @@ def evaluate(
         reference: The acquired scan on the same grid.
         regions: Label maps with names; one that covers a part of the scan on its lattice is placed into it.
         body: Mask of the body, above 0 inside; None: the body is found on the reference, and its rows say so.
-        masks: Further regions by name, arrays of the scan's shape, True inside.
+        masks: Further regions by name, volumes or arrays of the scan's shape, above 0 inside.
         weighted: Regions that make up the rows `weighted`; `outside` is the body without them.
         protocol: A name of `protocols`, or `auto`: synthrad2025 where the reference's 0.5th percentile lies below
             -500, else mr.
@@ -65,7 +65,7 @@ def evaluate(
 
     Raises:
         GeometryError: The grids differ.
-        RegionError: A region's name is reserved, comes twice or is unknown, or a mask is fractional.
+        RegionError: A region's name is reserved, comes twice or is unknown, a mask is fractional, or regions are none.
         ConfigError: The protocol is unknown, or is for HU and the reference cannot be.
 
     Examples:
@@ -79,6 +79,10 @@ def evaluate(
         if not isinstance(scan, Volume):
             raise GeometryError(None, f"{name} is no Volume", found=type(scan).__name__,
                                 fix="make one with medp2p.read_volume(path)")  # fmt: skip
+    for name, given in (("regions", regions), ("predicted_regions", predicted_regions)):
+        if given is not None and not isinstance(given, Regions):
+            fix = "make them with medp2p.read_regions(path); masks go into masks={name: …}"
+            raise RegionError(None, f"{name} are no Regions", found=type(given).__name__, fix=fix)
     prepared = prepare_case(
         predicted,
         reference,
@@ -171,7 +175,7 @@ def prepare_case(
     regions: Regions | None = None,
     *,
     body: Volume | NDArray[Any] | None = None,
-    masks: Mapping[str, NDArray[Any]] | None = None,
+    masks: Mapping[str, Volume | NDArray[Any]] | None = None,
     weighted: Sequence[str] = (),
     protocol: str = AUTO,
     case: str = "case",

@@ -71,7 +71,7 @@ def lies_on(mask: Array, affine: Array, reference: Volume, *, name: str) -> Arra
 def over_colours(
     reference: Volume,
     regions: Regions | None,
-    masks: Mapping[str, Array],
+    masks: Mapping[str, Volume | Array],
     body: Volume | Array | None,
 ) -> tuple[Regions | None, dict[str, Array], Array]:
     """Regions, masks and body of a picture in each of its colours; its body is the whole, where none is given.
@@ -84,13 +84,14 @@ def over_colours(
         pixels = mask if mask.ndim == 3 else mask[:, :, None]
         return np.broadcast_to(lies_on(pixels, reference.affine, reference, name=name), reference.shape)
 
-    inside = np.ones((*reference.shape[:2], 1), bool) if body is None else np.asarray(
-        body.voxels if isinstance(body, Volume) else body
-    )  # fmt: skip
+    inside = np.ones((*reference.shape[:2], 1), bool) if body is None else _pixels(body)
     joined = None if regions is None else regions.on_grid(lambda each: spread(each, "label map"), reference.affine)
-    return joined, {name: spread(np.asarray(mask), f"mask {name}") for name, mask in masks.items()}, spread(
-        inside, "body mask"
-    )  # fmt: skip
+    spreads = {name: spread(_pixels(mask), f"mask {name}") for name, mask in masks.items()}
+    return joined, spreads, spread(inside, "body mask")
+
+
+def _pixels(mask: Volume | Array) -> Array:
+    return np.asarray(mask.voxels if isinstance(mask, Volume) else mask)
 
 
 def in_one_colour(reference: Volume) -> Volume:

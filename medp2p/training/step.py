@@ -1,13 +1,14 @@
 """One update of both networks, in the reference's order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from medp2p.errors import ConfigError, TrainingError
-from medp2p.losses import adversarial_losses, check_weight, weighted_l1
+from medp2p.errors import ConfigError, GeometryError, TrainingError
+from medp2p.losses import adversarial_losses, check_weight, over_target, weighted_l1
 from medp2p.training.optimiser import DenseOptimizer, OptimizerFactory, adam
 
 
@@ -76,8 +77,11 @@ class Pix2PixUpdate:
 
         Raises:
             RegionError: A weight is negative or not finite; nothing is updated.
+            GeometryError: Source, target and weight do not lie on one another; nothing is updated.
         """
         check_weight(weight)
+        _check_shapes(source, target)
+        over_target(weight, target)
         source, target, weight = (part.to(self.device, non_blocking=True) for part in (source, target, weight))
         self.generator.train()
         self.discriminator.train()
@@ -91,12 +95,11 @@ class Pix2PixUpdate:
         self.backward(loss_d)
         self.optimizer_d.step()
 
-        self.discriminator.requires_grad_(False)
-        loss_adversarial = self._judged(source, fake, real=True)
-        loss_l1 = weighted_l1(fake, target, weight, total=total)
-        loss_g = self.adversarial_weight * loss_adversarial + self.l1_weight * loss_l1
-        self.backward(loss_g)
-        self.discriminator.requires_grad_(True)
+        with _frozen(self.discriminator):
+            loss_adversarial = self._judged(source, fake, real=True)
+            loss_l1 = weighted_l1(fake, target, weight, total=total)
+            loss_g = self.adversarial_weight * loss_adversarial + self.l1_weight * loss_l1
+            self.backward(loss_g)
         self.optimizer_g.step()
         losses = {"loss_g": loss_g, "loss_adversarial": loss_adversarial, "loss_l1": loss_l1}
         losses |= {"loss_d": loss_d, "loss_d_real": loss_d_real, "loss_d_fake": loss_d_fake}
@@ -124,6 +127,27 @@ class Pix2PixUpdate:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.narrow):
             answer: Tensor = network(images)
         return answer
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """A network without gradients of its own, for as long as it is only asked; whatever happens meanwhile."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def _check_shapes(source: Tensor, target: Tensor) -> None:
+    if source.ndim != 4 or target.ndim != 4 or (len(source), *source.shape[2:]) != (len(target), *target.shape[2:]):
+        raise GeometryError(
+            None,
+            "source and target are no slices of one size",
+            found=f"{tuple(source.shape)} and {tuple(target.shape)}",
+            expected="(B, C, H, W) and (B, D, H, W)",
+            fix="cut both from the same places",
+        )
 
 
 def check_finite(losses: Mapping[str, Tensor | float], *, where: str) -> None:

@@ -212,6 +212,23 @@ def test_a_fractional_body_is_refused_and_an_empty_one_is_rows_with_a_reason():
     assert row(scores, "body", "mae")["reason"]
 
 
+def test_a_mask_may_be_a_volume_on_the_grid_of_the_scan():
+    predicted, reference, regions, body = head()
+    mask = Volume((regions.labels == 2).astype(np.uint8) * 255, AFFINE)
+    scores = evaluate(predicted, reference, body=Volume(body, AFFINE), masks={"skull": mask})
+    assert row(scores, "skull", "mae")["voxels"] == int(mask.voxels.astype(bool).sum())
+    with pytest.raises(GeometryError, match="skull mask lies on another grid"):
+        evaluate(predicted, reference, masks={"skull": Volume(mask.voxels, np.diag([1.0, 1, 1, 1]))})
+
+
+@pytest.mark.parametrize("role", ["regions", "predicted_regions"])
+def test_a_label_map_without_names_of_its_own_is_refused_with_what_makes_one(role):
+    predicted, reference, regions, _ = head()
+    for labels in (regions.labels, Volume(regions.labels, AFFINE)):
+        with pytest.raises(RegionError, match=rf"{role} are no Regions.*read_regions"):
+            evaluate(predicted, reference, **{role: labels})
+
+
 def test_dice_and_distance_come_with_a_label_map_of_the_prediction():
     predicted, reference, regions, body = head()
     moved = Regions(np.roll(regions.labels, 1, axis=2), AFFINE, NAMES)

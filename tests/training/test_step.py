@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medp2p.errors import ConfigError, RegionError, TrainingError
+from medp2p.errors import ConfigError, GeometryError, RegionError, TrainingError
 from medp2p.losses import region_weighted_l1
 from medp2p.networks import build_discriminator, build_generator, reference_state_dict
 from medp2p.training.step import Pix2PixUpdate, check_finite
@@ -185,6 +185,28 @@ def test_a_bad_weight_is_refused_before_anything_moves(bad: float) -> None:
     with pytest.raises(RegionError):
         update(source, target, weight)
     assert all(torch.equal(*pair) for pair in zip(before, weights(update), strict=True))
+
+
+@pytest.mark.parametrize("part", ["source", "target", "weight"])
+def test_what_does_not_lie_on_the_rest_is_refused_before_anything_moves(part: str) -> None:
+    update = small_update()
+    before = weights(update)
+    slices = dict(zip(("source", "target", "weight"), batch(), strict=True))
+    slices[part] = slices[part][:, 0] if part == "source" else slices[part][..., :120]
+    with pytest.raises(GeometryError, match="weight does not fit" if part == "weight" else "no slices of one size"):
+        update(**slices)
+    assert all(torch.equal(*pair) for pair in zip(before, weights(update), strict=True))
+
+
+def test_a_step_that_fails_half_way_leaves_a_discriminator_that_learns() -> None:
+    update = small_update()
+    runs = iter((Tensor.backward, None, Tensor.backward, Tensor.backward))
+    update.backward = lambda loss: next(runs)(loss)
+    with pytest.raises(TypeError, match="not callable"):
+        update(*batch())
+    before = [parameter.clone() for parameter in update.discriminator.parameters()]
+    update(*batch())
+    assert not all(torch.equal(*pair) for pair in zip(before, update.discriminator.parameters(), strict=True))
 
 
 def test_an_update_trains_networks_that_were_evaluating() -> None:
