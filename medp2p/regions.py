@@ -219,13 +219,33 @@ def integer_labels(values: NDArray[Any]) -> Labels:
     return whole.astype(np.int32)
 
 
+def mask_of(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a mask lies: above 0, whatever its labels are.
+
+    Raises:
+        RegionError: Fractions, values that are no labels, or so many of them that it is a scan.
+        GeometryError: It is no volume.
+
+    Examples:
+        >>> mask_of(np.array([[[0, 255, 3]]])).tolist()
+        [[[False, True, True]]]
+    """
+    labels = integer_labels(values)
+    if int(labels.max()) > _MOST_UNNAMED:
+        _refuse_scan(len(present_labels(labels)), "mask", "give the mask")
+    return np.asarray(labels > 0)
+
+
+def _refuse_scan(values: int, wanted: str, fix: str) -> None:
+    if values > _MOST_UNNAMED:
+        raise RegionError(None, f"this is a scan, no {wanted}", found=f"{values} different values",
+                          expected=f"at most {_MOST_UNNAMED} labels without names", fix=fix)  # fmt: skip
+
+
 def _checked_names(labels: Labels, names: Mapping[int, str] | None) -> dict[int, str]:
     present = [int(label) for label in present_labels(labels)]
     if names is None:
-        if len(present) > _MOST_UNNAMED:
-            raise RegionError(None, "this is a scan, no label map", found=f"{len(present)} different values",
-                              expected=f"at most {_MOST_UNNAMED} labels without names",
-                              fix="give the label map, or the names of its labels")  # fmt: skip
+        _refuse_scan(len(present), "label map", "give the label map, or the names of its labels")
         return {label: str(label) for label in present if label}
     given = list(names)
     if not isinstance(names, Mapping) or not all(isinstance(label, Integral) for label in given):
@@ -260,6 +280,6 @@ def unknown_region(name: str, known: Sequence[str], key: str | None = None) -> R
         None,
         f"no region is called {name}",
         key=key,
-        expected=f"one of {', '.join(known) or 'none'}",
-        fix=f"write {near}" if near else "use a name of the label table",
+        expected=f"one of {', '.join(known)}" if known else "none: there is no label map",
+        fix=f"write {near}" if near else "use a name of the label table" if known else "give the label maps",
     )

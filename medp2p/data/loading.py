@@ -17,7 +17,7 @@ from medp2p.io import read_volume
 from medp2p.io.machine import naming
 from medp2p.picture import in_channels, is_picture
 from medp2p.placement import placed_on
-from medp2p.regions import Regions, integer_labels
+from medp2p.regions import Regions, mask_of
 from medp2p.volume import Volume
 
 
@@ -105,7 +105,7 @@ def _read_regions(case: Case, number: int, grid: Volume | None, names: Names) ->
 def _read_body(path: Path, grid: Volume | None) -> NDArray[np.bool_]:
     with naming(path):
         mask = read_volume(path)
-        inside: NDArray[np.bool_] = integer_labels(mask.voxels) > 0
+        inside = mask_of(mask.voxels)
         if grid is None:
             return inside
         return placed_on(inside, mask.affine, grid, name="mask of the body")

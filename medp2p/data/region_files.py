@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
+from medp2p.config.section import RESERVED_REGIONS
+from medp2p.errors import RegionError
 from medp2p.io import image_stem, label_names, read_label_table, read_regions
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
@@ -34,6 +36,25 @@ def read_region_file(
     Raises:
         Medp2pError: The file is refused.
     """
+    regions = _read(path, names, number, several, case)
+    refuse_reserved(path, *regions.region_names)
+    return regions
+
+
+def refuse_reserved(path: Path, *names: str) -> None:
+    """Refuse masks and segments that are called as rows of every score table are.
+
+    Raises:
+        RegionError: One of the names is reserved.
+    """
+    for name in names:
+        if name in RESERVED_REGIONS:
+            raise RegionError(path, f"a region cannot be called {name}",
+                              expected=f"any name but {', '.join(RESERVED_REGIONS)}",
+                              fix="rename the file or segment; a mask of the body is given as the body")  # fmt: skip
+
+
+def _read(path: Path, names: Names, number: int, several: bool, case: str) -> Regions:
     if not several or (number == 0 and names is not None):
         return read_regions(path, names)
     regions = read_regions(path)

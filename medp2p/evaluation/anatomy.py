@@ -11,7 +11,7 @@ from medp2p.body import find_body
 from medp2p.errors import GeometryError, RegionError
 from medp2p.evaluation.scored_region import Mask, ScoredRegion, bounding_box, of_labels, of_mask, union
 from medp2p.placement import placed_on
-from medp2p.regions import Regions, integer_labels, unknown_region
+from medp2p.regions import Regions, mask_of, unknown_region
 from medp2p.volume import Volume
 
 RESERVED: Final = ("volume", "body", "weighted", "outside")
@@ -86,7 +86,7 @@ def _found_body(reference: Volume, hu: bool) -> Mask:
 
 def _as_mask(mask: Volume | NDArray[Any], reference: Volume, name: str) -> Mask:
     if isinstance(mask, Volume):
-        return np.asarray(placed_on(integer_labels(mask.voxels), mask.affine, reference, name=f"{name} mask") > 0)
+        return placed_on(mask_of(mask.voxels), mask.affine, reference, name=f"{name} mask")
     array = np.asarray(mask)
     if array.shape != reference.shape:
         raise GeometryError(
@@ -96,7 +96,7 @@ def _as_mask(mask: Volume | NDArray[Any], reference: Volume, name: str) -> Mask:
             expected=reference.shape,
             fix="resample it onto the scan with nearest neighbours",
         )
-    return array if array.dtype == bool else np.asarray(integer_labels(array) > 0)
+    return array if array.dtype == bool else mask_of(array)
 
 
 def placed_regions(regions: Regions, reference: Volume, within: Mask | None = None) -> list[ScoredRegion]:

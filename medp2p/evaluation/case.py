@@ -81,8 +81,8 @@ def evaluate(
                                 fix="make one with medp2p.read_volume(path)")  # fmt: skip
     for name, given in (("regions", regions), ("predicted_regions", predicted_regions)):
         if given is not None and not isinstance(given, Regions):
-            fix = "make them with medp2p.read_regions(path); masks go into masks={name: …}"
-            raise RegionError(None, f"{name} are no Regions", found=type(given).__name__, fix=fix)
+            raise RegionError(None, f"{name} are no Regions", found=type(given).__name__,
+                              fix="make them with medp2p.read_regions(path); single masks are `masks`")  # fmt: skip
     prepared = prepare_case(
         predicted,
         reference,

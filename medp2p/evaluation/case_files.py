@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p._version import __version__
-from medp2p.data.region_files import is_plain_mask
+from medp2p.data.region_files import is_plain_mask, refuse_reserved
 from medp2p.errors import Medp2pError, RegionError
 from medp2p.evaluation.case import check_same_grid, prepare_case
 from medp2p.evaluation.choice import check_kind, limits_of, protocol_called
@@ -24,7 +24,7 @@ from medp2p.evaluation.rows import Cell
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
-from medp2p.regions import Regions, integer_labels
+from medp2p.regions import Regions, mask_of
 from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)
@@ -83,11 +83,12 @@ def _score(files: CaseFiles, work: CaseWork) -> None:
     for name, path in files.masks.items():
         if name in masks:
             raise RegionError(path, f"two masks are called {name}", fix="rename one of them")
+        refuse_reserved(path, name)
         masks[name] = _mask(path, grid)
     body = None if files.body is None else read_volume(files.body)
     if body is not None and files.body is not None:
         with naming(files.body):
-            body = grid.with_voxels(lies_on(integer_labels(body.voxels), body.affine, grid, name="body mask"))
+            body = grid.with_voxels(lies_on(mask_of(body.voxels), body.affine, grid, name="body mask"))
     own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, work.names, grid)
     hashes: dict[str, Cell] = {
         "predicted_sha256": predicted.content_sha256(),
@@ -130,6 +131,7 @@ def _regions(
         with naming(path):
             placed = [lies_on(layer.labels, regions.affine, reference, name="label map") for layer in regions.layers]
         if is_mask:
+            refuse_reserved(path, title)
             masks[title] = np.asarray(placed[0] > 0)
         else:
             maps[title] = regions
@@ -156,7 +158,7 @@ def _apart(maps: Mapping[str, Regions]) -> list[Regions]:
 def _mask(path: Path, reference: Volume) -> NDArray[Any]:
     mask = read_volume(path)
     with naming(path):
-        return lies_on(integer_labels(mask.voxels), mask.affine, reference, name="mask")
+        return lies_on(mask_of(mask.voxels), mask.affine, reference, name="mask")
 
 
 def _key(*parts: object) -> str:

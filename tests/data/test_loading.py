@@ -74,6 +74,23 @@ def test_a_further_map_with_one_label_is_a_mask_called_by_its_file_without_the_c
     assert (loaded.regions.mask("lesions") & loaded.regions.mask("bone")).any()
 
 
+@pytest.mark.parametrize("names", [{1: "brain", 2: "bone"}, None])
+def test_a_mask_that_would_be_called_as_a_row_of_every_table_is_refused_by_its_file(tmp_path, names):
+    scans = head()
+    write_case(tmp_path, **scans, regions=labels_of(scans["ct"]), S01_body=(scans["ct"] > -500).astype(np.uint8))
+    config = config_of("/scans", regions={"names": names})
+    with pytest.raises(Medp2pError, match=r"S01_body\.nii\.gz: a region cannot be called body.*given as the body"):
+        load_case(case_in(tmp_path, regions=["regions", "S01_body"]), config)
+
+
+def test_a_scan_in_the_place_of_the_body_is_refused(tmp_path):
+    scans = head()
+    scans["mr"] = np.random.default_rng(0).integers(1, 3000, SHAPE).astype(np.int16)
+    write_case(tmp_path, **scans)
+    with pytest.raises(Medp2pError, match=r"mr\.nii\.gz: .*this is a scan, no mask"):
+        load_case(case_in(tmp_path, body="mr"), CONFIG)
+
+
 def test_of_several_maps_without_names_those_with_one_label_are_masks(tmp_path):
     scans = head()
     inside = (scans["ct"] > -500).astype(np.uint8)

@@ -269,6 +269,21 @@ def test_a_mask_beside_a_named_map_is_called_by_its_file_and_not_by_the_maps_fir
     assert mae["hot"] == mae["lesion"] != mae["brain"]
 
 
+def test_a_mask_with_the_name_of_a_row_of_every_table_is_refused_by_its_own_file(pairs, tmp_path):
+    one = (pairs / "p" / "first.nii.gz", pairs / "r" / "first.mha")
+    save(tmp_path / "body.nii.gz", head()[3])
+    with pytest.raises(FileError, match=r"body\.nii\.gz: .*a region cannot be called body.*given as the body"):
+        evaluate_files(*one, [pairs / "m" / "first.nrrd", tmp_path / "body.nii.gz"], output=tmp_path / "out")
+
+
+def test_a_scan_in_the_place_of_the_body_is_refused(pairs, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 2000, (48, 48, 32)).astype(np.int16)
+    save(tmp_path / "mr.nii.gz", noise)
+    one = (pairs / "p" / "first.nii.gz", pairs / "r" / "first.mha")
+    with pytest.raises(FileError, match=r"mr\.nii\.gz: .*this is a scan, no mask"):
+        evaluate_files(*one, body=tmp_path / "mr.nii.gz", output=tmp_path / "out")
+
+
 def test_masks_whose_files_have_one_name_are_called_by_their_folders_too(pairs, tmp_path):
     _, _, regions, _ = head()
     for name, label in (("brain", 1), ("lesion", 3)):
