@@ -71,7 +71,17 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
         if here := known_here(option):
             verb.refuse(option, "a flag of the reference pix2pix", f"write {here}")
         verb.refuse(option, "no such option", did_you_mean(option, verb.options_known(), f"see `{verb.prog} --help`"))
+    _refuse_nothing(options, getattr(options, "parser", parser))
     return options
+
+
+def _refuse_nothing(options: argparse.Namespace, verb: Parser) -> None:
+    """An empty word would be the current folder, and comes from a variable of the shell that is not set."""
+    for action in verb._actions:
+        value = getattr(options, action.dest, None)
+        if action.dest != "series" and (value == "" or (isinstance(value, list) and "" in value)):  # a UID may be blank
+            name = action.option_strings[0] if action.option_strings else str(action.metavar or action.dest)
+            verb.refuse(name, "an empty word", "write a name; or is a variable of the shell not set?")
 
 
 def add_verb(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
 
+from medp2p.data.case_folders import channel_file
 from medp2p.errors import ConfigError, Fault, FileError, OutputExistsError, fault, tried
 from medp2p.io import (
     IMAGE_EXTENSIONS,
@@ -179,20 +180,13 @@ def _pictures(path: Path, target: Path, description: Description) -> Jobs:
 
 
 def _case_files(folder: Path, description: Description) -> dict[str, Path]:
-    """The sources that a folder holds under their training file names."""
+    """The sources that a folder holds under their training file names, as training itself finds them."""
     found = {}
     for name in description.sources:
         pattern = description.files[name].replace("{case}", folder.resolve().name)
-        if pattern.endswith(".*"):
-            candidates = [folder / f"{pattern[:-2]}{extension}" for extension in IMAGE_EXTENSIONS]
-        else:
-            candidates = [folder / pattern]
-        there = [path for path in candidates if path.is_file() or path.is_symlink()]  # broken links are told later
-        if len(there) > 1:
-            raise FileError(folder, f"several files for channel {name}", found=", ".join(p.name for p in there),
-                            fix="keep one of them")  # fmt: skip
-        if there:
-            found[name] = there[0]
+        path = channel_file(folder, f"{pattern[:-2]}{_DEFAULT_EXTENSION}" if pattern.endswith(".*") else pattern)
+        if path is not None and not path.is_dir():  # broken links are told later
+            found[name] = path
     return found
 
 
@@ -219,7 +213,8 @@ def _cohort(path: Path, target: Path, description: Description) -> Jobs | None:
     if not jobs and not faults:
         return None
     if bare:
-        logger.warning("passed over, as they hold no source: %s", ", ".join(bare))
+        expected = ", ".join(description.files[name] for name in description.sources)
+        logger.warning("passed over, as they hold no source (%s): %s", expected, ", ".join(bare))
     beside = sorted(image.name for image in list_images(path)[0].values())
     if beside:
         logger.warning("passed over, as they lie beside the folders of cases: %s", ", ".join(beside))

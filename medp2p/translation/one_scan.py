@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medp2p.errors import OutputExistsError
-from medp2p.io import read_volume, write_volume
+from medp2p.io import image_files, read_volume, write_volume
 from medp2p.io.atomic import check_output, check_output_folder, sweep_stale, write_bytes, write_json
 from medp2p.io.machine import file_error, memory_error, naming
 from medp2p.io.names import is_written_slice
@@ -145,9 +145,17 @@ def _finished(job: Job, say: Callable[[str, Volume | None], dict[str, Any]]) -> 
     """
     finished = []
     for name, output in job.outputs.items():
-        if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-            continue
         found, wanted = read_statement(json_beside(output)), say(name, None)
+        if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+            foreign = found is not None and not same_work(found, wanted)
+            if foreign and (other := _other_of_that_name(output)):
+                raise OutputExistsError(
+                    output,
+                    "the JSON that would lie beside it speaks of another image of this name",
+                    found=other.name,
+                    fix="choose another name",
+                )
+            continue
         if found is None or not same_work(found, wanted):
             raise OutputExistsError(
                 output,
@@ -171,6 +179,12 @@ def _finished(job: Job, say: Callable[[str, Volume | None], dict[str, Any]]) -> 
             )
         finished.append(output)
     return finished
+
+
+def _other_of_that_name(output: Path) -> Path | None:
+    """Another image whose JSON has the name of this one's, as `ct.mha` beside `ct.nii.gz`."""
+    others = (path for path in image_files(output.parent) if path != output)
+    return next((path for path in others if json_beside(path) == json_beside(output)), None)
 
 
 def _write(

@@ -52,6 +52,19 @@ def test_it_is_refused(medp2p: Command, words: str, said: str) -> None:
     assert ". Fix: " in fault
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(["info", ""], "TARGET"), (["translate", "r", "-i", "", "-o", "o"], "-i"), (["prepare", "r", "-o", ""], "-o"),
+     (["train", ""], "CONFIG"), (["evaluate", "-p", "a", "-r", "b", "-m", "", "-o", "o"], "-m")],
+)  # fmt: skip
+def test_an_empty_word_is_not_taken_for_the_current_folder(medp2p: Command, words: list[str], named: str) -> None:
+    answer = medp2p(*words)
+    assert answer.code == 2
+    assert answer.errors == [
+        f"error: {named}: an empty word. Fix: write a name; or is a variable of the shell not set?"
+    ]
+
+
 def test_flags_of_the_reference_are_called_as_the_page_on_moving_calls_them() -> None:
     lines = [line.split("|") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
     page: dict[str, list[str]] = {}

@@ -91,6 +91,17 @@ def test_a_json_alone_counts_as_nothing_but_anothers_is_not_written_over(model, 
     assert not (tmp_path / "new.nii.gz").exists()
 
 
+def test_a_json_that_speaks_of_another_image_of_that_name_is_not_written_over(model: Path, tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        put(tmp_path / f"{name}.nii.gz", seed)
+    translate(model, tmp_path / "a.nii.gz", tmp_path / "ct.nii.gz", device="cpu")
+    translate(model, tmp_path / "a.nii.gz", tmp_path / "ct.mha", device="cpu")  # the same work: it speaks of both
+    before = (tmp_path / "ct.json").read_bytes()
+    with pytest.raises(OutputExistsError, match=r"ct\.nrrd: .*another image of this name \(found ct\.mha"):
+        translate(model, tmp_path / "b.nii.gz", tmp_path / "ct.nrrd", device="cpu")
+    assert (tmp_path / "ct.json").read_bytes() == before
+
+
 def test_in_a_folder_what_is_bad_stops_no_other(model, tmp_path) -> None:
     for name in ("a.nii.gz", "c.nii"):
         put(tmp_path / "in" / name)
@@ -260,6 +271,13 @@ def test_a_cohort_translated_into_itself_loses_no_acquired_scan(model, tmp_path)
     with pytest.raises(FileError, match="a scan of the input has this name"):
         translate(model, cohort, cohort, overwrite=True)
     assert (cohort / "p2" / "ct.nii.gz").read_bytes() == before
+
+
+def test_a_case_is_known_by_its_file_names_with_any_extension_as_in_training(two_sources, tmp_path: Path) -> None:
+    put(tmp_path / "in/S1/t1.nii.gz"), put(tmp_path / "in/S1/S1_t2.NII")
+    put(tmp_path / "in/S2/t1.mha"), put(tmp_path / "in/S2/S2_t2.nrrd")
+    made = translate(two_sources, tmp_path / "in", tmp_path / "out", device="cpu").made
+    assert made == (tmp_path / "out/S1/ct.nii.gz", tmp_path / "out/S2/ct.nii.gz")
 
 
 def test_images_beside_the_folders_of_cases_are_passed_over_aloud(model, tmp_path, caplog) -> None:
