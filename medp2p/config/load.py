@@ -207,6 +207,6 @@ def _fill_in(content: dict[str, YamlValue]) -> None:
         files = data.get("files")
         if data.get("layout") in (None, "folders") and (files is None or isinstance(files, dict)):
             named: dict[str, YamlValue] = {} if pictures else {name: f"{name}.nii.gz" for name in channels}
-            data["files"] = named | (files or {})
+            data["files"] = named | {name: file for name, file in (files or {}).items() if file is not None}
         if data.get("split") is None:
             data["split"] = {}

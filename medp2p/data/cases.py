@@ -190,11 +190,13 @@ def _no_patient(config: Config, case_id: str) -> Fault:
 
 
 def _tell_what_lacks_masks(config: Config, found: list[FoundCase]) -> None:
-    """Masks are optional, so a case without one is no fault; where others have one it may be a slip, so it is told."""
-    wanted = len(config.data.region_files)
-    for name, lacking in (
-        ("regions", [case.id for case in found if len(case.regions) < wanted]),
-        ("body", [case.id for case in found if config.data.body_file and case.body is None]),
+    """Masks are optional, so a case without one is no fault; it may be a slip all the same, so it is told."""
+    regions, body = config.data.region_files, config.data.body_file
+    for name, files, lacking in (
+        ("regions", regions, [case.id for case in found if len(case.regions) < len(regions)]),
+        ("body", [body] if body else [], [case.id for case in found if case.body is None]),
     ):
-        if lacking and len(lacking) < len(found):
+        if files and lacking and len(lacking) < len(found):
             log.warning("no %s file in %s", name, ", ".join(lacking))
+        elif files and lacking:
+            log.info("no case has %s, the optional data.files.%s", " and ".join(files), name)

@@ -191,6 +191,12 @@ def test_a_window_without_hu_is_only_a_map(load: Load) -> None:
     assert not load(intensity={"ct": {"kind": "window", "low": 0, "high": 1, "hu": False}}).intensity["ct"].hu
 
 
+def test_null_takes_a_file_away_or_brings_its_usual_name_back(load: Load) -> None:
+    load_with = ("data.files.regions=null", "data.files.mr=null")
+    data = load(*load_with, regions=None).data
+    assert (data.region_files, data.file_of("mr")) == ((), "mr.nii.gz")
+
+
 def test_files_are_filled_in_for_every_channel(load: Load) -> None:
     data = load(data={"sources": "t1", "target": ["t2", "flair"], "folder": "x"}, regions=None).data
     assert data.channels == ("t1", "t2", "flair")

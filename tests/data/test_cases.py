@@ -82,6 +82,13 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     assert "data.patient: the expression finds no patient in a case id (found not an id" in faults[3]
 
 
+def test_masks_that_no_case_has_are_told_by_the_name_of_their_file(tmp_path, caplog):
+    folder = lay_out(tmp_path, "S01", "S02", "S03")
+    with caplog.at_level("INFO", logger="medp2p.data.cases"):
+        find_cases(config_of(folder, data={"files": {"body": "skull.nii.gz"}}))
+    assert caplog.messages == ["no case has skull.nii.gz, the optional data.files.body"]
+
+
 def test_masks_are_optional_and_a_case_that_alone_lacks_one_is_named(tmp_path, caplog):
     lay_out(tmp_path, "S01", "S02", files=[*FILES, "regions.nii.gz", "body.nii.gz"])
     lay_out(tmp_path, "S03")
