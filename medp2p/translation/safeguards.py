@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medp2p.data.intensity import IntensityMap
+from medp2p.data.intensity import IntensityMap, Limits
 from medp2p.errors import Fault, FileError, GeometryError
 from medp2p.placement import describe_grid
 from medp2p.translation.job import Job
@@ -95,10 +95,17 @@ def tell_unfinished_training(run: str | PathLike[str]) -> None:
         )  # fmt: skip
 
 
-def tell_foreign_values(name: str, scan: Array, entry: IntensityMap) -> None:
-    """Say aloud where a scan in HU goes into a channel that learnt from scans without units, or the other way round."""
-    lowest = float(np.min(scan))
-    if entry.hu and lowest >= _AIR_HU:
+def tell_foreign_values(name: str, scan: Array, entry: IntensityMap, limits: Limits) -> None:
+    """Say aloud where a scan holds nothing that the model could see, or values of another kind than it learnt from."""
+    lowest, highest = float(np.min(scan)), float(np.max(scan))
+    if lowest == highest:
+        logger.warning("%s is constant: there is nothing to translate, the result means nothing", name)
+    elif highest <= limits.low or lowest >= limits.high:
+        logger.warning(
+            "%s holds values from %g to %g, and the model sees those between %g and %g alone: the result means nothing",
+            name, lowest, highest, limits.low, limits.high,
+        )  # fmt: skip
+    elif entry.hu and lowest >= _AIR_HU:
         logger.warning(
             "%s holds nothing below %g, so it may not be in HU as the scans of the training were: "
             "if it is not, the result means nothing", name, lowest,

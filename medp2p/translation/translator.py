@@ -198,10 +198,8 @@ class Translator:
 
     def _limits(self, name: str, array: Array) -> Limits:
         limits = self._maps[name].fit(array)
-        if limits.constant:
-            logger.warning("%s is constant: there is nothing to translate, the result means nothing", name)
-        else:
-            tell_foreign_values(name, array, self._maps[name])
+        if not self.description.pictures:  # a colour of a picture may be nowhere, or everywhere
+            tell_foreign_values(name, array, self._maps[name], limits)
         return limits
 
     def _grid(self, scan: Volume) -> PlaneGrid:

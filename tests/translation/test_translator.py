@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from medp2p.errors import ConfigError, GeometryError, ModelError
-from medp2p.translation.description import Architecture, Preparation
+from medp2p.translation.description import Architecture, ChannelMap, Preparation
 from medp2p.translation.translator import Translator
 from medp2p.volume import Header, Volume
 from tests.translation.conftest import CT, MR, description, save
@@ -117,6 +117,20 @@ def test_a_constant_scan_gives_a_finite_answer_and_a_warning(translator, caplog)
     given = Volume(np.full((16, 16, 2), 7, np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))
     assert np.isfinite(translator(given).voxels).all()
     assert "constant" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(7, 7, "mr is constant"), (0, 1, "values from 0 to 1, and the model sees those between 100 and 2000 alone"),
+     (2000, 9000, "values from 2000 to 9000"), (0, 1000, None)],
+)  # fmt: skip
+def test_a_scan_of_which_a_window_shows_nothing_is_told(tmp_path, caplog, low, high, said) -> None:
+    window = ChannelMap(kind="window", low=100.0, high=2000.0, hu=False)
+    translator = Translator.load(save(tmp_path, description(intensity={"mr": window, "ct": CT})), device="cpu")
+    given = np.full((16, 16, 2), low, np.int16)
+    given[8:] = high
+    assert np.isfinite(translator(Volume(given, np.diag([2.0, 2.0, 2.0, 1.0]))).voxels).all()
+    assert said in caplog.text if said else caplog.text == ""
 
 
 def test_it_can_be_called_from_several_threads(translator) -> None:
