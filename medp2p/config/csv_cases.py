@@ -16,7 +16,7 @@ from medp2p.config.places import absolute
 from medp2p.config.strict_yaml import shown
 from medp2p.config.text_file import read_text
 from medp2p.errors import ConfigError, Fault, fault
-from medp2p.nearest import did_you_mean
+from medp2p.nearest import did_you_mean, nearest
 
 MAX_CSV_BYTES = 50_000_000
 _KEYS = tuple(CaseEntry.model_fields)
@@ -77,6 +77,11 @@ def _rows(text: str, path: str | PathLike[str]) -> Iterator[tuple[int, list[str]
 
 def _columns(path: str | PathLike[str], header: list[str], channels: Sequence[str], line: int) -> Iterator[Fault]:
     known = (*_KEYS, *channels)
+    if len(header) == 1 and "\t" in header[0]:
+        yield fault(path, "tabs between the columns", expected="commas or semicolons",
+                    fix="save the table again as CSV UTF-8", line=line)  # fmt: skip
+        return
+    meant = {nearest(name, known) for name in header if name not in known}
     for name in sorted({name for name in header if header.count(name) > 1}):
         yield fault(path, "the column is there twice", fix="keep one", key=name or "(no name)", line=line)
     for name in header:
@@ -84,7 +89,7 @@ def _columns(path: str | PathLike[str], header: list[str], channels: Sequence[st
             fix = did_you_mean(name, known, f"remove it; known are {', '.join(known)}")
             yield fault(path, "unknown column", found=shown(name), fix=fix, key=name or "(no name)", line=line)
     for name in ("id", "split", *channels):
-        if name not in header:
+        if name not in header and name not in meant:
             yield fault(path, "a column is missing", fix=f"add a column {name}", key=name, line=line)
 
 

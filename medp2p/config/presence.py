@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medp2p.config.schema import Config
 from medp2p.errors import Fault
-from medp2p.io.names import picture_extension
+from medp2p.io.names import image_files, picture_extension
 
 PHANTOM_FILES = {"mr": "mr.nii.gz", "ct": "ct.nii.gz", "regions": "regions.nii.gz", "body": "body.nii.gz"}
 """What `medp2p phantom` writes into each case folder."""
@@ -25,7 +25,9 @@ def missing_data(config: Config) -> Fault | None:
     typed = _as_typed(folder)
     files = dict.fromkeys(f for files in (config.data.files or {}).values() for f in files)
     cause = "there are no scans" if folder.is_dir() else "there is no such folder"
-    fix = f"{_meant(folder, pictures=False)}put scans there, or name another folder with `--set data.folder=DIR`"
+    layout = laid_out_otherwise(folder) if in_folders else ""
+    fix = f"{_meant(folder, pictures=False)}{layout}put scans there, or name another folder with "
+    fix += "`--set data.folder=DIR`"
     if all((PHANTOM_FILES.get(name),) == files for name, files in (config.data.files or {}).items()):
         fix += f", or try it on synthetic heads: `medp2p phantom {typed}`"
     expected = f"one sub-folder per case with {', '.join(files)}" if in_folders else f"layout {config.data.layout}"
@@ -76,6 +78,18 @@ def _missing_pictures(config: Config, folder: Path) -> Fault:
     )
     cause = "there are no pictures" if folder.is_dir() else "there is no such folder"
     return config.fault("data.folder", cause, found=typed, expected=expected, fix=fix)
+
+
+def laid_out_otherwise(folder: Path) -> str:
+    """A word on the layout that a folder seems to have, where sub-folders of cases were looked for in it."""
+    layout = ""
+    if (folder / "dataset_description.json").is_file():
+        layout = "bids"
+    elif (folder / "dataset.json").is_file() and (folder / "imagesTr").is_dir():
+        layout = "nnunet"
+    elif folder.is_dir() and any(image_files(folder)):
+        layout = "names"
+    return f"write layout: {layout} below data, if that is what it is; else " if layout else ""
 
 
 def _meant(folder: Path, *, pictures: bool) -> str:

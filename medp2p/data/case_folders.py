@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medp2p.config import Config, missing_data
+from medp2p.config.presence import laid_out_otherwise
 from medp2p.config.section import case_id, check_word
 from medp2p.data.layouts import LAYOUTS
+from medp2p.data.layouts.bids import suffixes_of
 from medp2p.errors import Fault, FileError, fault
 from medp2p.io import image_files, image_stem, sub_folders
 
@@ -63,7 +65,8 @@ def find_in_folder(config: Config) -> tuple[list[FoundCase], list[Fault]]:
                 "no case is in the folder",
                 found=f"{len(passed_over)} sub-folders without one of the files",
                 expected=f"one sub-folder per case, each with {names}",
-                fix="put scans there, name another folder with `--set data.folder=DIR`, or correct data.files",
+                fix=f"{laid_out_otherwise(folder)}put scans there, name another folder with `--set data.folder=DIR`, "
+                "or correct data.files",
             )
         )
     return cases, faults
@@ -84,6 +87,9 @@ def _found_by_layout(folder: Path, config: Config) -> tuple[list[FoundCase], lis
     if not whole and not faults:
         fix = "name another folder with `--set data.folder=DIR`, or correct data.layout or data.files"
         names = ", ".join(data.file_of(channel) for channel in data.channels)
+        if data.layout == "bids":
+            names = ", ".join(f"sub-…_{suffix}" for suffix in suffixes_of(data.channels, data.files or {}))
+            fix += ", where a channel may have another suffix, as {mr: T1w}"
         cause = f"no case is in the folder, read as {data.layout}"
         faults.append(config.fault("data.folder", cause, found=told or None, expected=names, fix=fix))
     return [FoundCase(case.id, case.files, case.regions, case.body, case.patient) for case in whole], faults

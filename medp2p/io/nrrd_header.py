@@ -139,8 +139,8 @@ def _lines(reader: ExactReader) -> tuple[dict[str, str], dict[str, str], int]:
     text = start[: blank.start() if blank else len(start)].decode("utf-8", BYTES_OF_NAMES)
     fields: dict[str, str] = {}
     pairs: dict[str, str] = {}
-    for line in text.splitlines()[1:]:
-        found = re.match(r"([^:#][^:]*):(=| )(.*)", line)
+    for line in text.replace("\r\n", "\n").split("\n")[1:]:
+        found = re.fullmatch(r"([^:#][^:]*):(=| |$)(.*)", line)
         if line.startswith("#") or not line.strip():
             continue
         if found is None:

@@ -81,3 +81,15 @@ def test_a_list_in_the_configuration_and_in_a_file_come_out_alike(tmp_path: Path
         for cases in ("cases.csv", [first, second])
     ]
     assert found[0].data.case_entries() == found[1].data.case_entries()
+
+
+def test_a_column_in_other_letters_is_told_once_and_tabs_are_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_cases_csv(written(tmp_path, "ID,split,MR,ct\na,train,m,c\n"), CHANNELS)
+    assert [(fault.key, fault.message) for fault in refused.value.faults] == [
+        ("ID", 'unknown column (found "ID"). Fix: did you mean `id`?'),
+        ("MR", 'unknown column (found "MR"). Fix: did you mean `mr`?'),
+    ]
+    with pytest.raises(ConfigError) as refused:
+        read_cases_csv(written(tmp_path, "id\tsplit\tmr\tct\na\ttrain\tm\tc\n"), CHANNELS)
+    assert [fault.message.partition(" (")[0] for fault in refused.value.faults] == ["tabs between the columns"]

@@ -125,3 +125,28 @@ def test_what_is_not_there_is_told(nnunet, tmp_path) -> None:
         list_cases(nnunet, ["ct"], layout="names", files={"ct": "ct.nii.gz"})
     with pytest.raises(ConfigError, match=r"no case is in the folder, read as bids"):
         find_cases(config_of(nnunet, data={"layout": "bids"}))
+
+
+@pytest.mark.parametrize(
+    ("layout", "paths"),
+    [
+        ("bids", ["dataset_description.json", "sub-01/anat/sub-01_T1w.nii.gz"]),
+        ("nnunet", ["dataset.json", "imagesTr/a_0000.nii.gz"]),
+        ("names", ["S1_mr.nii.gz", "S1_ct.nii.gz"]),
+        ("names", ["S1_mr.nii.gz", "S1_ct.nii.gz", "overview/S1.png"]),
+    ],
+)
+def test_a_folder_that_is_laid_out_otherwise_is_answered_with_its_layout(tmp_path, layout: str, paths) -> None:
+    with pytest.raises(ConfigError, match=rf"Fix: write layout: {layout} below data, if that is what it is; else"):
+        find_cases(config_of(tree(tmp_path, *paths)))
+
+
+def test_of_bids_the_suffixes_that_were_looked_for_are_told(tmp_path) -> None:
+    root = tree(tmp_path, "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/anat/sub-01_ct.nii.gz")
+    with pytest.raises(ConfigError, match=r"expected sub-…_mr, sub-…_ct\). Fix: .* as \{mr: T1w\}"):
+        find_cases(config_of(root, data={"layout": "bids"}))
+
+
+def test_a_folder_inside_of_a_raw_data_set_of_nnunet_is_told_from_the_whole(nnunet) -> None:
+    with pytest.raises(ConfigError, match=r"imagesTr: this is no raw data set of nnU-Net"):
+        list_cases(nnunet / "imagesTr", ["t1"], layout="nnunet")

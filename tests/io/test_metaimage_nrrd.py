@@ -118,6 +118,8 @@ DATA = np.arange(24, dtype="<i2").tobytes()
         {"byteskip": "3", "data": b"abc" + DATA},
         {"dimension": "4", "sizes": "1 2 3 4", "space_directions": "none (1,0,0) (0,2,0) (0,0,3)"},
         {"dimension": "4", "sizes": "2 3 4 1", "space_directions": "(1,0,0) (0,2,0) (0,0,3) none"},
+        {"content": "a\x0bb\u2028c\x85d"},
+        {"content": "\nold min:"},
     ],
 )
 def test_other_ways_to_say_the_same_in_nrrd_are_read(tmp_path: Path, changes: dict) -> None:

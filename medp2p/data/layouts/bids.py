@@ -31,6 +31,17 @@ def bids_cases(
     return [as_case(case, case.split("_")[0], roles) for case, roles in cases.items()], faults
 
 
+def suffixes_of(channels: Sequence[str], files: Mapping[str, Sequence[str]]) -> list[str]:
+    """What the files of each channel end in.
+
+    Examples:
+        >>> suffixes_of(["t1", "mr", "ct"], {"mr": ["acq-mprage_T1w"]})
+        ['T1w', 'acq-mprage_T1w', 'ct']
+    """
+    said = _said(channels, files)
+    return [said[channel] for channel in channels]
+
+
 def _said(channels: Sequence[str], files: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {
         role: SUFFIXES.get(said.lower(), said) if role in channels and role not in files else said

@@ -49,6 +49,9 @@ def nnunet_cases(
 
 def _channel_numbers(path: Path) -> dict[str, int]:
     """The number of each channel by its name in lower case; version 1 called the table `modality`."""
+    if not path.is_file():
+        raise FileError(path.parent, "this is no raw data set of nnU-Net", expected="dataset.json and imagesTr in it",
+                        fix="name the folder of the data set itself")  # fmt: skip
     try:
         content = json.loads(read_text(path, limit=_LARGEST_JSON_BYTES))
         table = content.get("channel_names") or content["modality"]
