@@ -76,7 +76,7 @@ def refuse_run_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
     Raises:
         OutputExistsError: It holds a run, and neither `resume` nor `overwrite` was asked for.
-        FileError: It holds something that is no run, or is a file.
+        FileError: It holds something that is no run, or is a file; or a model that cannot be gone on with.
     """
     if not folder.exists():
         return
@@ -91,6 +91,26 @@ def refuse_run_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
         raise OutputExistsError(
             folder, "the folder holds a run", fix="go on with --resume, train anew with --overwrite, or choose --run"
         )
+    if resume and not overwrite:
+        _refuse_to_begin_over(folder)
+
+
+def _refuse_to_begin_over(folder: Path) -> None:
+    """Raise where a training that cannot go on would begin anew and replace a model: what it needs was taken away.
+
+    A lock that is left says that it was killed: then it was beginning, or being replaced, and may begin again.
+    """
+    config, state, model, card = ((folder / name).is_file() for name in (FILES[0], STATE_FILE, MODEL_FILE, CARD_FILE))
+    finished = model and card
+    if (folder / LOCK).exists() or (config and (state or not finished)) or not (state or model):
+        return
+    raise FileError(
+        folder / (STATE_FILE if config else FILES[0]),
+        "it is gone, and without it the run cannot go on" if state or (folder / "history.csv").is_file()
+        else "there is none, so there is no training to go on with",
+        fix="bring it back, or choose another --run (training.start_from takes the weights along); "
+        "--overwrite trains anew, and the model goes",
+    )  # fmt: skip
 
 
 def _of_another_kind(folder: Path) -> list[str]:

@@ -89,6 +89,21 @@ def test_a_run_that_was_half_removed_can_be_trained_over(tmp_path) -> None:
     assert wanted > 8
 
 
+@pytest.mark.parametrize("lost", [["config.yaml"], ["last.pt"], ["last.pt", "history.csv"], ["config.yaml", "last.pt"]])
+def test_a_run_that_has_lost_what_it_needs_to_go_on_is_not_begun_anew_over_its_model(tmp_path, lost) -> None:
+    folder = a_run(tmp_path / "run")
+    for name in ("model_card.md", "history.csv"):
+        (folder / name).write_text("x")
+    refuse_run_folder(folder, resume=True, overwrite=False)
+    for name in lost:
+        (folder / name).unlink()
+    with pytest.raises(FileError, match=rf"{lost[0]}: .*--overwrite trains anew, and the model goes"):
+        refuse_run_folder(folder, resume=True, overwrite=False)
+    refuse_run_folder(folder, resume=False, overwrite=True)
+    (folder / ".lock").touch()
+    refuse_run_folder(folder, resume=True, overwrite=False)
+
+
 def test_what_was_half_written_anywhere_in_a_run_goes_with_the_next_start(tmp_path) -> None:
     folder = a_run(tmp_path / "run")
     for place in (folder, folder / "validation"):
