@@ -1,5 +1,6 @@
 """The files of one raw case, each read once: its scans, and the masks with the scan on whose grid they lie."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -15,7 +16,12 @@ from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
 from medp2p.placement import placed_on
 from medp2p.preparation.raw_cases import BODY, REGIONS, RawCase
+from medp2p.regions import mask_of
 from medp2p.volume import Volume
+
+logger = logging.getLogger(__name__)
+_AIR_HU = -500.0
+"""What holds air in HU reaches below."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +77,11 @@ def read_scans(case: RawCase, *, onto: str | None = None, names: Mapping[int, st
     volumes = {name: volume for name, volume in read.items() if volume is not None}
     for name, volume in volumes.items():
         tried(faults, _refuse_shear, case.channels[name], volume)
+        if is_hu_name(name) and float(volume.voxels.min()) >= _AIR_HU:
+            logger.warning(
+                "%s: %s holds nothing below %g, so it may not be in HU, by which body and tissues are found in it",
+                case.id, name, _AIR_HU,
+            )  # fmt: skip
     body = None if case.body is None else tried(faults, _body, case.body, volumes, target)
     regions = None if case.regions is None else tried(faults, _regions, case.regions, volumes, target, names)
     if faults:
@@ -103,9 +114,11 @@ def _refuse_shear(path: Path, volume: Volume) -> None:
 
 
 def _body(path: Path, volumes: Mapping[str, Volume], onto: str) -> Mask:
-    volume = read_volume(path)
-    inside = (volume.voxels > 0).astype(np.uint8)
     with naming(path):
+        volume = read_volume(path)
+        inside = mask_of(volume.voxels).astype(np.uint8)
+        if not inside.any():
+            raise RegionError(path, "the mask of the body is empty", fix="correct it, or remove it: one is found then")
         return Mask(*_placed(inside, volume.affine, volumes, onto, "mask of the body"), {})
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medp2p.errors import OutputExistsError
-from medp2p.io import image_files, read_volume, write_volume
+from medp2p.io import image_extension, image_files, read_volume, write_volume
 from medp2p.io.atomic import check_output, check_output_folder, sweep_stale, write_bytes, write_json
 from medp2p.io.machine import file_error, memory_error, naming
 from medp2p.io.names import is_written_slice
 from medp2p.io.temporary import identity_of
+from medp2p.io.voxel_bytes import refuse_shear
 from medp2p.translation.halves import source_halves
 from medp2p.translation.job import Job
 from medp2p.translation.outputs import (
@@ -74,6 +75,9 @@ def translate_job(
         say = partial(_say, translator, hashes, identity)
         old = [] if overwrite else _finished(job, say)
         missing = {name: path for name, path in job.outputs.items() if path not in old}
+        for path in missing.values():
+            if image_extension(path) in (".mha", ".mhd", ".nrrd", ".nhdr"):
+                refuse_shear(next(iter(sources.values())), path)
         with naming(next(iter(job.sources.values()))):
             predicted = translator.translate_all(sources, progress=progress) if missing else {}
         for name, path in missing.items():

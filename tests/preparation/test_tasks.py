@@ -82,3 +82,16 @@ def test_a_failed_case_is_made_anew_once_its_scans_were_set_right(tmp_path: Path
     made = prepare(tmp_path / "raw", tmp_path / "cohort", set=AS_IT_LIES).made
     assert made == (tmp_path / "cohort" / "S1",)
     assert not (tmp_path / "cohort" / ".failed" / "S1").exists()
+
+
+def test_an_empty_mask_of_the_body_is_refused(tmp_path: Path) -> None:
+    ball(tmp_path / "raw" / "S1", "mr")
+    write_volume(Volume(np.zeros((24, 24, 24), np.uint8), np.diag([4.0, 4, 4, 1])), tmp_path / "raw/S1/body.nii.gz")
+    with pytest.raises(FileError, match=r"body\.nii\.gz: S1: the mask of the body is empty"):
+        prepare(tmp_path / "raw", tmp_path / "cohort", set=AS_IT_LIES)
+
+
+def test_a_ct_that_may_not_be_in_hu_is_told(tmp_path: Path, caplog) -> None:
+    ball(tmp_path / "raw" / "S1", "ct")
+    prepare(tmp_path / "raw", tmp_path / "cohort", set=AS_IT_LIES)
+    assert "S1: ct holds nothing below -500, so it may not be in HU" in caplog.text

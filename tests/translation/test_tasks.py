@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medp2p.errors import ConfigError, FileError, Medp2pError, ModelError, OutputExistsError
+from medp2p.errors import ConfigError, FileError, GeometryError, Medp2pError, ModelError, OutputExistsError
 from medp2p.io import read_volume, write_volume
 from medp2p.io.temporary import sweep_own
 from medp2p.many.shard import shard
@@ -164,6 +164,17 @@ def test_channels_that_are_not_the_models_are_refused(two_sources, tmp_path) -> 
 def test_an_output_that_is_no_image_is_refused_before_the_work(model, tmp_path, output: str) -> None:
     with pytest.raises(ConfigError, match=r"\.nii\.gz"):
         translate(model, put(tmp_path / "in.nii.gz"), tmp_path / output, device="cpu")
+
+
+def test_a_sheared_grid_is_refused_before_the_work_where_the_format_cannot_hold_it(
+    model, tmp_path, monkeypatch
+) -> None:
+    sheared = AFFINE.copy()
+    sheared[0, 1] += 0.5
+    write_volume(Volume(np.arange(504, dtype=np.int16).reshape(12, 14, 3), sheared), tmp_path / "a.nii.gz")
+    monkeypatch.setattr(Translator, "translate_all", lambda *_, **__: pytest.fail("the work has begun"))
+    with pytest.raises(GeometryError, match=r"ct\.mha: the grid is sheared.*write \.nii\.gz"):
+        translate(model, tmp_path / "a.nii.gz", tmp_path / "ct.mha", device="cpu")
 
 
 @pytest.mark.parametrize("place", ["/proc/x.nii.gz", "missing/out.nii.gz"])
