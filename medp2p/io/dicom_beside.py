@@ -12,6 +12,8 @@ from medp2p.io.names import image_extension, passed_over, picture_extension
 
 PathLike = str | os.PathLike[str]
 
+MOST_FOLDERS = 8
+"""That a message names."""
 _MOST_LISTED = 10_000
 _MOST_READ = 64
 """Headers that are looked at, those of the nearest names first: the folder may be a whole archive."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.cores import usable_cores
 from medp2p.errors import FileError, GeometryError, listed
-from medp2p.io.dicom_beside import folders_with_dicom, has_further_slices, holds_pictures
+from medp2p.io.dicom_beside import MOST_FOLDERS, folders_with_dicom, has_further_slices, holds_pictures
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.dicom_stack import stacked
 from medp2p.io.machine import file_error
@@ -29,7 +29,6 @@ Progress = Callable[[int, int, str], object]
 
 MOST_THREADS = 8
 """That read files of one series at once: more are no faster."""
-_MOST_FOLDERS = 8
 _DICOM_ENDS = (".dcm", ".ima", ".dicom", "")
 
 
@@ -124,7 +123,7 @@ def _all_frames(path: PathLike, series: str | None, progress: Progress | None, t
         deeper = folders_with_dicom(path)
         fix = "give the folder that directly holds the slices"
         if deeper:
-            fix = f"give one of these: {listed(deeper, _MOST_FOLDERS)}"
+            fix = f"give one of these: {listed(deeper, MOST_FOLDERS)}"
         elif holds_pictures(path):
             fix = "give one picture, or a configuration that names this folder"
         raise FileError(path, "no CT or MR image here", found=left_out or "no file", fix=fix)

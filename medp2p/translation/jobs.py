@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from medp2p.data.case_folders import channel_file
-from medp2p.errors import ConfigError, Fault, FileError, OutputExistsError, fault, tried
+from medp2p.errors import ConfigError, Fault, FileError, OutputExistsError, fault, listed, tried
 from medp2p.io import (
     IMAGE_EXTENSIONS,
     PICTURE_OUTPUTS,
@@ -16,7 +16,7 @@ from medp2p.io import (
     refuse_unknown_format,
     sub_folders,
 )
-from medp2p.io.dicom_beside import lies_among_images
+from medp2p.io.dicom_beside import MOST_FOLDERS, folders_with_dicom, lies_among_images
 from medp2p.translation.description import Description
 from medp2p.translation.job import Job, Jobs
 
@@ -227,10 +227,11 @@ def _images(given: PathLike_, target: Path, description: Description, *, dicom_o
     if not images and not faults:
         if any(entry.is_file() and not entry.name.startswith(".") for entry in path.iterdir()):
             return Jobs((_series(given, target, description, dicom_out=dicom_out),))
-        expected = ", ".join(description.files[name] for name in description.sources)
+        expected, deeper = ", ".join(description.files[name] for name in description.sources), folders_with_dicom(path)
         raise FileError(given, "nothing to translate in this folder",
                         expected=f"image files, a DICOM series, or {expected} in it or in its sub-folders",
-                        fix="give another folder")  # fmt: skip
+                        fix=f"give one of these: {listed(deeper, MOST_FOLDERS)}" if deeper
+                        else "give another folder")  # fmt: skip
     only = _only_source(given, description)
     if lies_among_images(path):
         logger.warning("passed over, as they lie beside image files: the DICOM files in %s; "

@@ -96,3 +96,10 @@ def test_dicom_files_beside_images_are_passed_over_aloud(model: Path, series: Pa
     translate(model, series, tmp_path / "out", device="cpu")
     assert "the DICOM files in" in caplog.text
     assert "a folder of their own" in caplog.text
+
+
+def test_above_a_series_its_folder_is_named(model: Path, series: Path, tmp_path: Path) -> None:
+    (tmp_path / "patient" / "study").mkdir(parents=True)
+    series.rename(tmp_path / "patient" / "study" / "mr")
+    with pytest.raises(FileError, match=r"nothing to translate.*give one of these: .*patient/study/mr$"):
+        translate(model, tmp_path / "patient", tmp_path / "ct.nii.gz", device="cpu")
