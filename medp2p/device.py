@@ -77,7 +77,13 @@ def resolve_precision(name: str, device: torch.device, stored: Precision | None 
         name: What was asked for.
         device: Where the network computes.
         stored: The precision that a model was validated in; None while it is being trained.
+
+    Raises:
+        ConfigError: There is no precision of that name.
     """
+    if name not in ("auto", "fp32", "bf16"):
+        raise ConfigError(None, "no such precision", key="--precision", found=name, expected="auto, fp32 or bf16",
+                          fix="write --precision auto")  # fmt: skip
     if name == "auto":
         name = stored or ("bf16" if has_bf16(device) else "fp32")
     wanted: Precision = "bf16" if name == "bf16" else "fp32"

@@ -253,6 +253,17 @@ def _checked_voxels(voxels: Array) -> Array:
     return voxels.view(np.uint8) if voxels.dtype.kind == "b" else voxels
 
 
+def require_volume(given: object, name: str) -> None:
+    """Refuse what is no volume, as an array or a path that was given in place of one.
+
+    Raises:
+        GeometryError: It is none.
+    """
+    if not isinstance(given, Volume):
+        fix = "make one with medp2p.read_volume(path), or Volume(array, affine)"
+        raise GeometryError(None, f"{name} is no Volume", found=type(given).__name__, fix=fix)
+
+
 def _three_axes(voxels: Array) -> Array:
     """Axes of length 1 beyond the third dropped, and added where there are fewer."""
     while voxels.ndim > 3 and voxels.shape[-1] == 1:

@@ -21,7 +21,7 @@ from medp2p.evaluation.scores import Scores
 from medp2p.picture import is_picture
 from medp2p.placement import describe_grid
 from medp2p.regions import Regions
-from medp2p.volume import Volume
+from medp2p.volume import Volume, require_volume
 
 NOT_WEIGHTED = "no region weighs above 1"
 INVERTED = (
@@ -76,9 +76,7 @@ def evaluate(
         10.0
     """
     for name, scan in (("predicted", predicted), ("reference", reference)):
-        if not isinstance(scan, Volume):
-            raise GeometryError(None, f"{name} is no Volume", found=type(scan).__name__,
-                                fix="make one with medp2p.read_volume(path)")  # fmt: skip
+        require_volume(scan, name)
     for name, given in (("regions", regions), ("predicted_regions", predicted_regions)):
         if given is not None and not isinstance(given, Regions):
             raise RegionError(None, f"{name} are no Regions", found=type(given).__name__,

@@ -20,7 +20,7 @@ from medp2p.io.names import (
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.nifti_write import write_nifti
 from medp2p.picture import is_picture
-from medp2p.volume import Volume
+from medp2p.volume import Volume, require_volume
 
 PathLike = str | os.PathLike[str]
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar")
@@ -108,8 +108,9 @@ def write_volume(volume: Volume, path: PathLike, *, overwrite: bool = False) -> 
     Raises:
         OutputExistsError: There is a file and `overwrite` is not given.
         FileError: The extension is none of these or does not suit, or the file cannot be written.
-        GeometryError: The grid is sheared, which NIfTI alone can hold.
+        GeometryError: The grid is sheared, which NIfTI alone can hold; or it is no Volume.
     """
+    require_volume(volume, "what shall be written")
     if picture_extension(path):
         from medp2p.io.picture_write import write_picture
 

@@ -27,7 +27,7 @@ from medp2p.translation.progress import Progress
 from medp2p.translation.runtime import compile_network
 from medp2p.translation.runtime_choice import choose
 from medp2p.translation.safeguards import refuse_other_grids, tell_foreign_values
-from medp2p.volume import Array, Volume
+from medp2p.volume import Array, Volume, require_volume
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Translator:
 
         Raises:
             ModelError: It is no model, is damaged, or comes from a newer medp2p.
-            ConfigError: The device is not there, or the runtime does not fit.
+            ConfigError: The device is not there, the precision is none, or the runtime does not fit.
         """
         where = resolve_device(device)
         network, header = load_network(Path(run))
@@ -129,7 +129,7 @@ class Translator:
             `float32`.
 
         Raises:
-            GeometryError: A channel is missing or unknown, or lies on another grid.
+            GeometryError: A channel is missing, unknown or no Volume, or lies on another grid.
             ModelError: The model has several targets; `translate_all` gives them all.
         """
         predicted = self.translate_all(scan, progress=progress)
@@ -166,7 +166,9 @@ class Translator:
     def _checked(self, scan: Volume | Mapping[str, Volume]) -> dict[str, Volume]:
         """Every source channel by its name, all on one grid."""
         names = tuple(self.description.source_images)
-        given = {names[0]: scan} if isinstance(scan, Volume) else dict(scan) if isinstance(scan, Mapping) else {}
+        given = dict(scan) if isinstance(scan, Mapping) else {names[0]: scan}
+        for name, volume in given.items():
+            require_volume(volume, name)
         if set(given) != set(names):
             raise GeometryError(
                 None,

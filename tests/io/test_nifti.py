@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medp2p.affine import corner_distance_mm
+from medp2p.errors import GeometryError
 from medp2p.io.nifti_header import NUMBER_TYPES, affine_quaternion, quaternion_affine
 from medp2p.io.nifti_read import read_nifti
 from medp2p.io.nifti_write import write_nifti
-from medp2p.io.volumes import read_volume
+from medp2p.io.volumes import read_volume, write_volume
 from medp2p.volume import Header, Volume
 
 OBLIQUE = nib.eulerangles.euler2mat(0.2, -0.1, 0.3)
@@ -217,6 +218,12 @@ def test_types_that_files_lack_are_stored_in_the_next_one(tmp_path: Path, given_
     write_nifti(Volume(voxels, np.eye(4)), tmp_path / "a.nii")
     assert read_nifti(tmp_path / "a.nii").voxels.dtype == np.dtype(stored)
     assert np.array_equal(read_nifti(tmp_path / "a.nii").voxels, voxels)
+
+
+def test_an_array_in_place_of_a_volume_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(GeometryError, match=r"no Volume \(found ndarray\).*Volume\(array, affine\)"):
+        write_volume(np.zeros((3, 4, 5)), tmp_path / "scan.nii.gz")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_header_of_another_grid_is_not_written(tmp_path: Path) -> None:

@@ -133,6 +133,17 @@ def test_a_scan_of_which_a_window_shows_nothing_is_told(tmp_path, caplog, low, h
     assert said in caplog.text if said else caplog.text == ""
 
 
+@pytest.mark.parametrize("given", ["mr.nii.gz", np.zeros((16, 16, 2)), {"mr": np.zeros((16, 16, 2))}])
+def test_what_is_no_volume_is_refused_with_what_makes_one(translator, given) -> None:
+    with pytest.raises(GeometryError, match=r"mr is no Volume \(found (str|ndarray)\).*read_volume"):
+        translator(given)
+
+
+def test_a_precision_that_is_none_is_refused(model) -> None:
+    with pytest.raises(ConfigError, match="no such precision"):
+        Translator.load(model, device="cpu", precision="fp16")
+
+
 def test_it_can_be_called_from_several_threads(translator) -> None:
     wanted = [translator(scan(seed=seed)).voxels for seed in (1, 2)]
     found = [None, None]
