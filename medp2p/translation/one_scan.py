@@ -151,8 +151,8 @@ def _finished(job: Job, say: Callable[[str, Volume | None], dict[str, Any]]) -> 
     for name, output in job.outputs.items():
         found, wanted = read_statement(json_beside(output)), say(name, None)
         if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-            foreign = found is not None and not same_work(found, wanted)
-            if foreign and (other := _other_of_that_name(output)):
+            same = same_work(found, wanted) and (found or {}).get("identity") == wanted.get("identity")
+            if found is not None and not same and (other := _other_of_that_name(output, found)):
                 raise OutputExistsError(
                     output,
                     "the JSON that would lie beside it speaks of another image of this name",
@@ -185,10 +185,12 @@ def _finished(job: Job, say: Callable[[str, Volume | None], dict[str, Any]]) -> 
     return finished
 
 
-def _other_of_that_name(output: Path) -> Path | None:
-    """Another image whose JSON has the name of this one's, as `ct.mha` beside `ct.nii.gz`."""
-    others = (path for path in image_files(output.parent) if path != output)
-    return next((path for path in others if json_beside(path) == json_beside(output)), None)
+def _other_of_that_name(output: Path, found: Mapping[str, Any]) -> Path | None:
+    """What else the JSON `found` may speak of: `ct.mha`, or the series `ct/`, beside `ct.nii.gz`."""
+    beside = json_beside(output)
+    series = [folder for folder in (output.with_name(beside.stem),) if "identity" in found and folder.is_dir()]
+    others = [path for path in image_files(output.parent) if json_beside(path) == beside]
+    return next((path for path in [*others, *series] if path != output), None)
 
 
 def _write(

@@ -103,3 +103,13 @@ def test_above_a_series_its_folder_is_named(model: Path, series: Path, tmp_path:
     series.rename(tmp_path / "patient" / "study" / "mr")
     with pytest.raises(FileError, match=r"nothing to translate.*give one of these: .*patient/study/mr$"):
         translate(model, tmp_path / "patient", tmp_path / "ct.nii.gz", device="cpu")
+
+
+def test_the_json_of_a_series_is_not_taken_for_that_of_an_image_of_its_name(model, series, tmp_path: Path) -> None:
+    translate(model, series, f"{tmp_path}/ct/", device="cpu")
+    with pytest.raises(OutputExistsError, match=r"ct\.nii\.gz: .*another image of this name \(found ct\)"):
+        translate(model, series, tmp_path / "ct.nii.gz", device="cpu")
+    translate(model, series, tmp_path / "sct.nii.gz", device="cpu")
+    with pytest.raises(OutputExistsError, match=r"sct: .*another image of this name \(found sct\.nii\.gz\)"):
+        translate(model, series, f"{tmp_path}/sct/", device="cpu")
+    assert len(translate(model, series, f"{tmp_path}/ct/", device="cpu").kept) == 1
