@@ -64,7 +64,7 @@ def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
     known = config.regions.names if names is None else names
     images = _read_images(case, config, faults)
     volumes = in_channels(images) if config.data.pictures else images
-    grid = next(iter(volumes.values()), None)
+    grid = _common_grid(volumes)
     layers = [tried(faults, _read_regions, case, number, grid, known) for number in range(len(case.regions))]
     body = None if case.body is None else tried(faults, _read_body, case.body, grid)
     if faults:
@@ -79,6 +79,12 @@ def load_case(case: Case, config: Config, names: Names = None) -> LoadedCase:
         | ({} if regions is None else {"regions": _hash_of_regions(regions)})
         | ({} if body is None else {"body": _hash_of(body)}),
     )
+
+
+def _common_grid(volumes: Mapping[str, Volume]) -> Volume | None:
+    """The first channel; None where there is none, or where another one lies elsewhere: no mask is to blame then."""
+    first = next(iter(volumes.values()), None)
+    return first if first is not None and all(map(first.same_grid, volumes.values())) else None
 
 
 def _read_images(case: Case, config: Config, faults: list[Fault]) -> dict[str, Volume]:

@@ -18,6 +18,7 @@ from medp2p.data.phantom_shapes import Points
 from medp2p.errors import ConfigError, OutputExistsError
 from medp2p.io import write_volume
 from medp2p.io.atomic import write_text
+from medp2p.io.machine import as_file_error
 from medp2p.regions import Regions
 from medp2p.volume import Header, Volume
 
@@ -120,6 +121,7 @@ def write_phantoms(
     Raises:
         ConfigError: A number is out of range, or the kind is unknown.
         OutputExistsError: The folder is not empty, and `overwrite` was not asked for.
+        FileError: A folder or file cannot be made.
     """
     target = Path(folder)
     _check(cases, seed, kind, awkward)
@@ -127,13 +129,16 @@ def write_phantoms(
         raise OutputExistsError(
             folder, "exists and is not an empty folder", fix="name another folder, or add --overwrite"
         )
+    with as_file_error(target, doing="made"):
+        target.mkdir(parents=True, exist_ok=True)
     if kind == "pictures":
         return write_facades(folder, cases=cases, seed=seed, overwrite=overwrite, progress=progress)
     written = []
     for number in range(1, cases + 1):
         head = phantom_head((seed, number - 1), shape=shape, awkward=awkward)
         case = target / f"head_{number:03d}"
-        case.mkdir(parents=True, exist_ok=True)
+        with as_file_error(case, doing="made"):
+            case.mkdir(exist_ok=True)
         for name, volume in head.volumes().items():
             write_volume(volume, case / f"{name}.nii.gz", overwrite=overwrite)
         written.append(case)

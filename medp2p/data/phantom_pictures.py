@@ -9,6 +9,7 @@ import numpy as np
 from medp2p.data.phantom_facade import PARTS, facade
 from medp2p.io import write_volume
 from medp2p.io.atomic import write_text
+from medp2p.io.machine import as_file_error
 from medp2p.picture import picture
 
 Progress = Callable[[int, int, str], None]
@@ -47,7 +48,8 @@ def write_facades(
         front, name = facade((seed, number), size=size), f"facade_{number:03d}.png"
         split = next((split for split, every in HELD_OUT.items() if number % every == every // 2), "train")
         place = target / split
-        (place / "regions").mkdir(parents=True, exist_ok=True)
+        with as_file_error(place, doing="made"):
+            (place / "regions").mkdir(parents=True, exist_ok=True)
         both = np.concatenate([front.photo, front.drawing], axis=1)
         write_volume(picture(both), place / name, overwrite=overwrite)
         write_volume(picture(front.regions), place / "regions" / name, overwrite=overwrite)

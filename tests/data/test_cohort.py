@@ -14,7 +14,7 @@ from medp2p.errors import ConfigError, Medp2pError
 from medp2p.io import read_volume, write_volume
 
 from .configs import config_of
-from .scans_on_disk import SHAPE, head, write_case, write_cohort
+from .scans_on_disk import AFFINE, SHAPE, head, write_case, write_cohort
 
 NAMES = ("S01", "S02", "S03", "S04")
 MASKS = {"files": {"regions": "regions.nii.gz", "body": "body.nii.gz"}}
@@ -201,6 +201,14 @@ def test_a_group_that_does_not_fit_the_label_table_is_told_once_by_its_key(cohor
     (found,) = faults_of(masked(cohort, regions={"names": str(table), "groups": groups}))
     assert f"regions.groups.{next(iter(groups))}: " in found
     assert message in found.replace(")", "")
+
+
+def test_of_a_scan_that_lies_elsewhere_its_partner_is_told_and_no_mask_is_blamed(cohort):
+    moved = AFFINE.copy()
+    moved[0, 3] += 5.0
+    write_case(cohort / "S02", affines={"mr": moved}, mr=head(1)["mr"])
+    (message,) = faults_of(masked(cohort))
+    assert "ct.nii.gz: S02: ct lies on another grid than mr" in message
 
 
 def test_a_label_table_that_is_refused_is_a_fault_of_its_own(cohort):

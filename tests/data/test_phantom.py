@@ -11,7 +11,7 @@ from skimage.filters import threshold_otsu
 
 from medp2p.data.phantom import phantom_head, write_phantoms
 from medp2p.data.phantom_scanner import REGIONS
-from medp2p.errors import ConfigError, OutputExistsError
+from medp2p.errors import ConfigError, FileError, OutputExistsError
 from medp2p.io import read_regions, read_volume
 
 SMALL = (48, 54, 28)
@@ -140,6 +140,14 @@ def test_numbers_out_of_range_and_unknown_kinds_are_refused(tmp_path: Path, wron
     with pytest.raises(ConfigError):
         write_phantoms(tmp_path / "heads", **wrong)
     assert not (tmp_path / "heads").exists()
+
+
+@pytest.mark.parametrize("kind", ["head", "pictures"])
+def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "cohort"):
+        with pytest.raises(FileError, match=f"{place}: cannot be made: "):
+            write_phantoms(place, cases=1, kind=kind, overwrite=True, shape=(16, 18, 9))
 
 
 def test_the_labels_are_those_of_the_shipped_configurations() -> None:
