@@ -1,6 +1,7 @@
 """Whether the data of a configuration, and what else it asks for, are there at all, before anything heavy is loaded."""
 
 import os
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,13 +25,16 @@ def missing_data(config: Config) -> Fault | None:
         return _missing_pictures(config, folder)
     typed = _as_typed(folder)
     files = dict.fromkeys(f for files in (config.data.files or {}).values() for f in files)
+    expected = f"one sub-folder per case with {', '.join(files)}" if in_folders else f"layout {config.data.layout}"
+    if one := _what_it_is(folder, files if in_folders else ()):
+        fix = f"name the folder above: `--set data.folder={_as_typed(folder.parent)}`"
+        return config.fault("data.folder", one, found=typed, expected=expected, fix=fix)
     cause = "there are no scans" if folder.is_dir() else "there is no such folder"
     layout = laid_out_otherwise(folder) if in_folders else ""
     fix = f"{_meant(folder, pictures=False)}{layout}put scans there, or name another folder with "
     fix += "`--set data.folder=DIR`"
     if all((PHANTOM_FILES.get(name),) == files for name, files in (config.data.files or {}).items()):
         fix += f", or try it on synthetic heads: `medp2p phantom {typed}`"
-    expected = f"one sub-folder per case with {', '.join(files)}" if in_folders else f"layout {config.data.layout}"
     return config.fault("data.folder", cause, found=typed, expected=expected, fix=fix)
 
 
@@ -66,6 +70,14 @@ def absent(config: Config, *, resume: bool = False) -> list[Fault]:
         fix = f"pip install 'medp2p[{tracker}]', or write null"
         faults.append(config.fault("training.tracking", f"{tracker} is not installed", fix=fix))
     return faults
+
+
+def _what_it_is(folder: Path, files: Iterable[str]) -> str | None:
+    """What stands in the place of the folder of cases: a file, or one case; None where neither does."""
+    if folder.is_file():
+        return "this is a file"
+    named = [file.replace("{case}", folder.name) for file in files]
+    return "this is the folder of one case" if any((folder / file).is_file() for file in named) else None
 
 
 def _missing_pictures(config: Config, folder: Path) -> Fault:

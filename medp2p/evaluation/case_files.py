@@ -69,6 +69,8 @@ class CaseWork:
 def _score(files: CaseFiles, work: CaseWork) -> None:
     """Score a case unless that was done before from the same contents."""
     predicted, reference = read_volume(files.predicted), files.read_reference()
+    if files.reference_half is None and files.predicted.samefile(files.reference):
+        logger.warning("%s: this prediction is the reference itself. Is it the right file?", files.predicted)
     with naming(files.predicted):
         check_same_grid(predicted, reference)
     limits = limits_of(reference)

@@ -268,6 +268,20 @@ def test_missing_scans_are_said_with_both_cures(tmp_path: Path, monkeypatch: pyt
     assert missing_data(load_config("configs/run.yaml")) is None
 
 
+@pytest.mark.parametrize(("given", "cause"), [("S01", "the folder of one case"), ("S01/ct.nii.gz", "a file")])
+def test_one_case_or_a_file_in_place_of_the_folder_of_cases_is_told_as_that(
+    tmp_path: Path, given: str, cause: str
+) -> None:
+    (tmp_path / "S01").mkdir()
+    (tmp_path / "S01" / "ct.nii.gz").touch()
+    said = str(
+        missing_data(config_from_mapping({"data": {"sources": "mr", "target": "ct", "folder": tmp_path / given}}))
+    )
+    assert f"data.folder: this is {cause} (found" in said
+    assert "Fix: name the folder above: `--set data.folder=" in said
+    assert "phantom" not in said
+
+
 def test_synthetic_heads_are_no_cure_for_other_files(tmp_path: Path) -> None:
     content = {"data": {"sources": "t1", "target": "t2", "folder": tmp_path / "none"}}
     assert "phantom" not in str(missing_data(config_from_mapping(content)))

@@ -308,6 +308,14 @@ def test_a_number_in_two_maps_without_names_is_two_regions(pairs, tmp_path):
     assert [found[name] for name in ("1", "organs 2", "parts 2", "7")] == [1000, 1000, 8, 1000]
 
 
+def test_a_prediction_that_is_the_reference_itself_is_asked_about(pairs, caplog):
+    evaluate_files(pairs / "p", pairs / "p", output=pairs / "out")
+    assert "second.v2.nii.gz: this prediction is the reference itself" in caplog.text
+    caplog.clear()
+    run(pairs, "other")
+    assert "reference itself" not in caplog.text
+
+
 def test_a_prediction_without_air_is_asked_about_under_a_protocol_for_hu(pairs, caplog):
     (pairs / "p" / "first.nii.gz").unlink()
     save(pairs / "p" / "first.nii", head()[0].voxels + np.int16(1024))
