@@ -1,5 +1,7 @@
 """A trained generator with nothing left of training: norms folded into convolutions, weights cast once."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -41,9 +43,10 @@ def fold_norms(network: nn.Module, precision: Precision = "fp32") -> nn.Module:
 
     Args:
         network: A generator in evaluation mode.
-        precision: What its weights will be rounded to. For `bf16` biases become numbers that bfloat16 holds, but for
-            those of residual blocks' ends.
+        precision: What its weights will be rounded to. For `bf16` biases become numbers that bfloat16 holds, or are
+            added in float32 where channels cannot be scaled.
     """
+    folded: list[Any] = []
     for module in network.modules():
         norm, layer = getattr(module, "norm", None), getattr(module, "convolution", None)
         if not (isinstance(norm, nn.BatchNorm2d) and isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)):
@@ -56,10 +59,27 @@ def fold_norms(network: nn.Module, precision: Precision = "fp32") -> nn.Module:
         )  # fmt: skip
         layer.requires_grad_(False)
         module.norm = nn.Identity()
+        folded.append(module)
     if precision == "bf16":
-        for layer, readers in scalable_layers(network):
+        scalable = dict(scalable_layers(network))
+        for layer, readers in scalable.items():
             make_bias_exact(layer, readers)
+        for module in folded:
+            if module.convolution not in scalable:
+                module.norm, module.convolution.bias = _Shift(module.convolution.bias), None
     return network
+
+
+class _Shift(nn.Module):
+    """What a folded norm adds to each channel, in float32."""
+
+    def __init__(self, shift: Tensor) -> None:
+        super().__init__()
+        self.shift = shift.detach()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, C, H, W) in any type to the same."""
+        return (features + self.shift[:, None, None]).to(features.dtype)
 
 
 def convolutions_before_the_last(network: nn.Module) -> list[nn.Module]:

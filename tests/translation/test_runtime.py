@@ -31,7 +31,8 @@ def trained(kind: str, norm: str, channels: int, *, seed: int = 1) -> nn.Module:
     """A generator whose norms have statistics, and whose predictions fill [-1, 1]."""
     network = build_generator(kind, in_channels=channels, out_channels=2, channels=8, norm=norm, seed=seed)
     draw = torch.Generator().manual_seed(0)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(seed)  # of the dropout
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.weight.uniform_(0.8, 1.2, generator=draw)
@@ -88,7 +89,7 @@ def test_folding_for_bf16_leaves_biases_that_bf16_holds_and_the_answer_as_it_was
         assert float((folded(slices(1)) - network(slices(1))).abs().max()) * HU < 0.01
     held = [torch.equal(layer.bias, layer.bias.bfloat16().float()) for layer, _ in scalable_layers(folded)]
     assert all(held)
-    assert len(held) == {"unet_128": 11, "resnet_6": 10}[kind]
+    assert len(held) == {"unet_128": 11, "resnet_6": 9}[kind]
 
 
 def difference(network: nn.Module, given: torch.Tensor, precision: str, runtime: str) -> torch.Tensor:
