@@ -18,9 +18,9 @@ from medp2p.evaluation.case import check_same_grid, prepare_case
 from medp2p.evaluation.choice import check_kind, limits_of, protocol_called
 from medp2p.evaluation.flat import in_one_colour, lies_on
 from medp2p.evaluation.matching import CaseFiles
-from medp2p.evaluation.one_pass import slowest_first
 from medp2p.evaluation.pictures import pictures_of
 from medp2p.evaluation.rows import Cell
+from medp2p.evaluation.tiling import slowest_first
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from medp2p.evaluation.maps import Map, maps_for
 from medp2p.evaluation.metrics import Floats, Mask
-from medp2p.evaluation.one_pass import View, complete_windows, over, slowest_first, tiles, widened
+from medp2p.evaluation.one_pass import View
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
+from medp2p.evaluation.tiling import complete_windows, over, slowest_first, tiles, widened
 from medp2p.evaluation.windows import MARGIN
 
 Array = NDArray[Any]

@@ -5,34 +5,37 @@ A tile is read, scaled and clipped once; every region that touches it adds to it
 map of the unmasked tile, and only the rim of a region is filtered again. It must never hold a map of the whole scan.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
-from math import prod
-from typing import Any, Final, TypeVar
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medp2p.cores import usable_cores
 from medp2p.evaluation.maps import Map, maps_for
 from medp2p.evaluation.metrics import Floats, Mask
 from medp2p.evaluation.scored_region import Box, ScoredRegion, bounding_box
-from medp2p.evaluation.windows import CENTRE, MARGIN, WINDOW
+from medp2p.evaluation.tiling import (
+    common,
+    complete_windows,
+    core,
+    inside,
+    over,
+    slowest_first,
+    tiles,
+    touching_boxes,
+    voxels,
+    widened,
+)
+from medp2p.evaluation.windows import CENTRE, MARGIN
 
 Array = NDArray[Any]
-P = TypeVar("P")
-T = TypeVar("T")
-TILE: Final = (32, 32, 512)
-"""Voxels of a tile along the axes of the array, slowest first: few margins, whole rows, and maps of some megabytes."""
 ALONE: Final = 1 << 18
 """Voxels of a region's box up to which it is looked at in one piece: cut at tiles, it would have more margins than
 voxels of its own."""
 _PIECE: Final = 1 << 14
 """Voxels whose errors are added up at once: what is made of them stays in a first- or second-level cache."""
-_HELD_BYTES: Final = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,8 @@ def sums_of(
     turned = [region.turned(axes) for region in regions]
     totals = [Sums() for _ in regions]
     small = {index: region.box for index, region in enumerate(turned)
-             if view.masked and region.box is not None and _voxels(region.box) <= ALONE}  # fmt: skip
-    touching = _touching([None if index in small else region.box for index, region in enumerate(turned)])
+             if view.masked and region.box is not None and voxels(region.box) <= ALONE}  # fmt: skip
+    touching = touching_boxes([None if index in small else region.box for index, region in enumerate(turned)])
     ssim = maps_for(reference.size).ssim if similarity else None
 
     def of_tile(job: tuple[Box, Sequence[int]]) -> list[tuple[int, Sums]]:
@@ -159,7 +162,7 @@ def _tile_sums(
     if not near:
         return
     outer = widened(tile, reference.shape)
-    inner = _inside(tile, outer)
+    inner = inside(tile, outer)
     kind = view.number_type(predicted, reference)
     first, second = view.numbers(predicted[outer], kind, view.factor), view.numbers(reference[outer], kind)
     error = first[inner] - second[inner]
@@ -167,19 +170,19 @@ def _tile_sums(
     clipped_error = first[inner] - second[inner]
     whole: list[Floats] = []
     for index, region in near:
-        part = _common(region.box, tile)
+        part = common(region.box, tile)
         reach = widened(part, reference.shape)
         around = region.read(reach)
-        here, there = around[_inside(part, reach)], _inside(part, tile)
+        here, there = around[inside(part, reach)], inside(part, tile)
         if not here.any():
             continue
         sums = _error_sums(error[there], clipped_error[there], here)
         windows = complete_windows(part, reference.shape)
         if ssim is not None and windows is not None:
-            scored = around[_inside(windows, reach)]
+            scored = around[inside(windows, reach)]
             if not view.masked or around.all():
                 whole = whole or [ssim(first, second, data_range=view.data_range)]
-                similarity = whole[0][_core(windows, outer)]
+                similarity = whole[0][core(windows, outer)]
             else:
                 scored, similarity = _rim(ssim, first, second, around, scored, windows, reach, outer, view)
             sums.windows = int(np.count_nonzero(scored))
@@ -217,94 +220,5 @@ def _rim(
         return scored[:0], np.empty(0)
     counted = tuple(slice(w.start + b.start, w.start + b.stop) for w, b in zip(windows, box, strict=True))
     needed = tuple(slice(c.start - MARGIN, c.stop + MARGIN) for c in counted)
-    mask, there = around[_inside(needed, reach)], _inside(needed, outer)
+    mask, there = around[inside(needed, reach)], inside(needed, outer)
     return scored[box], ssim(first[there] * mask, second[there] * mask, data_range=view.data_range)
-
-
-def tiles(box: Box, size: Sequence[int] = TILE) -> Iterator[Box]:
-    """Boxes that cover a box once.
-
-    Examples:
-        >>> len(list(tiles((slice(0, 17), slice(9, 73), slice(0, 65)), (16, 32, 128))))
-        4
-    """
-    starts = [range(whole.start, whole.stop, edge) for whole, edge in zip(box, size, strict=True)]
-    for corner in product(*starts):
-        yield tuple(slice(c, min(c + edge, s.stop)) for c, edge, s in zip(corner, size, box, strict=True))
-
-
-def widened(tile: Box, shape: Sequence[int]) -> Box:
-    """A tile with the margin that its windows need, as far as the array reaches."""
-    return tuple(slice(max(s.start - MARGIN, 0), min(s.stop + MARGIN, n)) for s, n in zip(tile, shape, strict=True))
-
-
-def complete_windows(tile: Box, shape: Sequence[int]) -> Box | None:
-    """The part of a tile whose windows lie in the array; None where there is none."""
-    part = tuple(slice(max(s.start, MARGIN), min(s.stop, n - MARGIN)) for s, n in zip(tile, shape, strict=True))
-    return part if all(s.start < s.stop for s in part) and min(shape) >= WINDOW else None
-
-
-def _core(windows: Box, outer: Box) -> Box:
-    """Where the voxels with complete windows lie in the map of the widened tile, which lacks its margin."""
-    return tuple(
-        slice(w.start - o.start - MARGIN, w.stop - o.start - MARGIN) for w, o in zip(windows, outer, strict=True)
-    )
-
-
-def _inside(part: Box, whole: Box) -> Box:
-    return tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True))
-
-
-def _common(box: Box | None, tile: Box) -> Box:
-    """The part of a tile in a box that it overlaps."""
-    return tuple(slice(max(b.start, t.start), min(b.stop, t.stop)) for b, t in zip(box or tile, tile, strict=True))
-
-
-def _touching(boxes: Sequence[Box | None]) -> Callable[[Box], list[int]]:
-    """A function that gives the numbers of the boxes that a tile overlaps, in one step for all of them."""
-    numbers = np.array([number for number, box in enumerate(boxes) if box is not None], np.int64)
-    ends = np.array([[(s.start, s.stop) for s in box] for box in boxes if box is not None], np.int64)
-
-    def touching(tile: Box) -> list[int]:
-        if not numbers.size:
-            return []
-        first, last = [s.start for s in tile], [s.stop for s in tile]
-        found: list[int] = numbers[((ends[..., 0] < last) & (ends[..., 1] > first)).all(axis=1)].tolist()
-        return found
-
-    return touching
-
-
-def _voxels(box: Box) -> int:
-    return prod(s.stop - s.start for s in box)
-
-
-def slowest_first(array: Array) -> tuple[int, ...]:
-    """Order of axes in which an array is walked along its memory; the metrics do not mind how a scan is turned."""
-    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
-    return tuple(order)
-
-
-def over(work: Callable[[P], T], pieces: Iterable[P], threads: int | None = None) -> Iterator[T]:
-    """The work's answers in the order of the pieces, some at a time: filters leave Python's lock alone."""
-    count = threads or default_threads()
-    hold_small_arrays()
-    if count == 1:
-        yield from map(work, pieces)
-        return
-    with ThreadPoolExecutor(count) as pool:
-        yield from pool.map(work, pieces)
-
-
-def hold_small_arrays() -> None:
-    """Let the C library keep the arrays of a tile when they are freed, instead of asking for each anew, page by page.
-
-    glibc gives back what is freed beyond a limit, which is twice the largest block that was freed before, up to 32 MB.
-    """
-    np.empty(_HELD_BYTES - (1 << 16), np.uint8)
-
-
-def default_threads() -> int:
-    """At most four, at most as many as this process may use, and as OMP_NUM_THREADS allows."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(usable_cores(), 4, int(asked) if asked.isdigit() and int(asked) else 4))

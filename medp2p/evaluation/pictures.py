@@ -12,10 +12,10 @@ from medp2p.affine import axis_order
 from medp2p.evaluation.case import Case
 from medp2p.evaluation.figures import Plane, Scale, plane_of, plane_spacing, slice_strip
 from medp2p.evaluation.joint import JointErrors
-from medp2p.evaluation.one_pass import slowest_first
 from medp2p.evaluation.picture_strip import picture_strip
 from medp2p.evaluation.protocol import NoDataRange
 from medp2p.evaluation.scored_region import Mask
+from medp2p.evaluation.tiling import slowest_first
 from medp2p.percentiles import percentiles
 from medp2p.picture import is_picture
 from medp2p.volume import Volume

@@ -12,8 +12,9 @@ from medp2p.evaluation.flat import data_range_of, with_similarity
 from medp2p.evaluation.measured import METRICS, Measured, undefined
 from medp2p.evaluation.metrics import Mask, psnr_of, same_shape
 from medp2p.evaluation.ms_ssim import left_at_last_level, ms_ssim
-from medp2p.evaluation.one_pass import Sums, View, slowest_first, sums_of
+from medp2p.evaluation.one_pass import Sums, View, sums_of
 from medp2p.evaluation.scored_region import ScoredRegion, of_mask
+from medp2p.evaluation.tiling import slowest_first
 from medp2p.evaluation.windows import WINDOW
 from medp2p.percentiles import percentiles
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p.affine import is_orthogonal
+from medp2p.body import BODY_HU
 from medp2p.config.intensity_section import is_hu_name
 from medp2p.errors import ConfigError, Fault, FileError, GeometryError, RegionError, tried
 from medp2p.io import read_regions, read_volume
@@ -20,8 +21,6 @@ from medp2p.regions import mask_of
 from medp2p.volume import Volume
 
 logger = logging.getLogger(__name__)
-_AIR_HU = -500.0
-"""What holds air in HU reaches below."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +76,10 @@ def read_scans(case: RawCase, *, onto: str | None = None, names: Mapping[int, st
     volumes = {name: volume for name, volume in read.items() if volume is not None}
     for name, volume in volumes.items():
         tried(faults, _refuse_shear, case.channels[name], volume)
-        if is_hu_name(name) and float(volume.voxels.min()) >= _AIR_HU:
+        if is_hu_name(name) and float(volume.voxels.min()) >= BODY_HU:
             logger.warning(
                 "%s: %s holds nothing below %g, so it may not be in HU, by which body and tissues are found in it",
-                case.id, name, _AIR_HU,
+                case.id, name, BODY_HU,
             )  # fmt: skip
     body = None if case.body is None else tried(faults, _body, case.body, volumes, target)
     regions = None if case.regions is None else tried(faults, _regions, case.regions, volumes, target, names)

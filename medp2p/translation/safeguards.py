@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medp2p.body import BODY_HU
 from medp2p.data.intensity import IntensityMap, Limits
 from medp2p.errors import Fault, FileError, GeometryError
 from medp2p.placement import describe_grid
@@ -16,9 +17,6 @@ from medp2p.translation.outputs import json_beside, read_statement
 from medp2p.volume import Array, Volume
 
 logger = logging.getLogger(__name__)
-
-_AIR_HU = -500.0
-"""What holds air in HU reaches below; an MR does not."""
 
 
 def refuse_writing_over_scans(jobs: Iterable[Job], given: object, target: Path, *, overwrite: bool) -> None:
@@ -105,12 +103,12 @@ def tell_foreign_values(name: str, scan: Array, entry: IntensityMap, limits: Lim
             "%s holds values from %g to %g, and the model sees those between %g and %g alone: the result means nothing",
             name, lowest, highest, limits.low, limits.high,
         )  # fmt: skip
-    elif entry.hu and lowest >= _AIR_HU:
+    elif entry.hu and lowest >= BODY_HU:
         logger.warning(
             "%s holds nothing below %g, so it may not be in HU as the scans of the training were: "
             "if it is not, the result means nothing", name, lowest,
         )  # fmt: skip
-    elif not entry.hu and lowest < _AIR_HU:
+    elif not entry.hu and lowest < BODY_HU:
         logger.warning(
             "%s holds values down to %g, as a CT in HU does, and the model learnt from scans without units: "
             "if it is no scan of that kind, the result means nothing", name, lowest,

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medp2p.evaluation.metrics import psnr_of
-from medp2p.evaluation.one_pass import View, sums_of, tiles
+from medp2p.evaluation.one_pass import View, sums_of
 from medp2p.evaluation.scored_region import of_labels, of_mask
+from medp2p.evaluation.tiling import tiles
 from medp2p.regions import Regions
 
 from . import oracles
