@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from medp2p.networks.products import product
+
 _TAPS = 4  # height and width of the kernel; its stride is 2 and the border 1
 _WEIGHTS_PER_PIXEL = {"halving": 128, "doubling": 64}
 """Products win where a kernel's tap has this many weights for each pixel of the smaller grid, over the whole batch.
@@ -67,7 +69,7 @@ class _Halving(torch.autograd.Function):
         ctx.save_for_backward(features, weight)
         batch, _, height, width = features.shape
         answer = _empty(features, (batch, len(weight), height // 2, width // 2))
-        torch.mm(_windows(features), _rows(weight).t(), out=_pixels(answer))
+        product(_windows(features), _rows(weight).t(), out=_pixels(answer))
         return answer
 
     @staticmethod
@@ -75,15 +77,15 @@ class _Halving(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         features, weight = ctx.saved_tensors
         pixels = _pixels(gradient)
-        for_features = _overlapped(pixels @ _rows(weight), gradient)
-        return for_features, _kernels(pixels.t() @ _windows(features))
+        for_features = _overlapped(product(pixels, _rows(weight)), gradient)
+        return for_features, _kernels(product(pixels.t(), _windows(features)))
 
 
 class _Doubling(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(features, weight)
-        return _overlapped(_pixels(features) @ _rows(weight), features)
+        return _overlapped(product(_pixels(features), _rows(weight)), features)
 
     @staticmethod
     @once_differentiable
@@ -91,8 +93,8 @@ class _Doubling(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         windows = _windows(gradient)
         for_features = _empty(features, features.shape)
-        torch.mm(windows, _rows(weight).t(), out=_pixels(for_features))
-        return for_features, _kernels(_pixels(features).t() @ windows)
+        product(windows, _rows(weight).t(), out=_pixels(for_features))
+        return for_features, _kernels(product(_pixels(features).t(), windows))
 
 
 def _pixels(features: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from medp2p.networks.products import product
+
 _TAPS = 4  # height and width of the kernel
 _STRIDE = 2
 _PADDING = 1
@@ -61,7 +63,7 @@ class _SliceBySlice(torch.autograd.Function):
         size = _STRIDE * height, _STRIDE * width
         added = features.new_empty((batch, weight.shape[1], *size), dtype=weight.dtype)
         for k in range(batch):
-            taps = taps_of_pixel @ _pixels(features[k]).t()
+            taps = product(taps_of_pixel, _pixels(features[k]).t())
             added[k] = functional.fold(taps, size, _TAPS, padding=_PADDING, stride=_STRIDE)
         return added
 
@@ -75,8 +77,8 @@ class _SliceBySlice(torch.autograd.Function):
         to_taps = taps_of_pixel.to(features.dtype)
         for k in range(len(features)):
             taps = functional.unfold(gradient[k : k + 1], _TAPS, padding=_PADDING, stride=_STRIDE)[0]
-            for_features[k] = (taps.t().to(features.dtype) @ to_taps).t().reshape(features.shape[1:])
-            for_weight += taps @ _pixels(features[k])
+            for_features[k] = product(taps.t().to(features.dtype), to_taps).t().reshape(features.shape[1:])
+            for_weight += product(taps, _pixels(features[k]))
         return for_features, for_weight.t().reshape(weight.shape)
 
 
