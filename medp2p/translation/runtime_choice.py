@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from medp2p.device import Precision, describe_device
+from medp2p.device import Precision, describe_device, has_bf16
 from medp2p.errors import ConfigError, Medp2pError
 from medp2p.io.atomic import write_json
 from medp2p.io.json_read import read_object
@@ -100,11 +100,11 @@ def foreseen(network: nn.Module, precision: Precision, device: torch.device) -> 
 
 
 def by_rule(there: list[str], precision: Precision, device: torch.device) -> str:
-    """The runtime that was fastest on machines of this kind: packed with matrix units for bf16 (AMX), else folded.
+    """The runtime that was fastest on machines of this kind: packed where the processor has the precision, else folded.
 
     OpenVINO is asked for, or found by measuring: it was not faster than packed where that could be compared.
     """
-    if "packed" in there and (precision == "fp32" or _has_amx()):
+    if "packed" in there and (precision == "fp32" or has_bf16(device)):
         return "packed"
     return "folded" if "folded" in there else "plain"
 
@@ -144,10 +144,6 @@ def cache_folder() -> Path | None:
         return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
     except (RuntimeError, OSError):  # nobody has a home here, or none that may be looked into
         return None
-
-
-def _has_amx() -> bool:
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def _key(network: nn.Module, precision: Precision, device: torch.device) -> str:

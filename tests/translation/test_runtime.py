@@ -137,9 +137,9 @@ def test_a_runtime_that_does_not_fit_is_refused(tmp_path) -> None:
 
 def test_the_rule_takes_packed_weights_where_there_are_matrix_units(monkeypatch: pytest.MonkeyPatch) -> None:
     every = ["plain", "folded", "packed"]
-    monkeypatch.setattr(runtime_choice, "_has_amx", lambda: False)
+    monkeypatch.setattr(runtime_choice, "has_bf16", lambda device: False)
     assert by_rule(every, "bf16", CPU) == "folded"
-    monkeypatch.setattr(runtime_choice, "_has_amx", lambda: True)
+    monkeypatch.setattr(runtime_choice, "has_bf16", lambda device: True)
     assert by_rule(every, "bf16", CPU) == "packed"
     assert by_rule([*every, "openvino"], "fp32", CPU) == "packed"
     assert by_rule(["plain"], "bf16", CPU) == "plain"
