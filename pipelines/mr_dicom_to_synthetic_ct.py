@@ -87,6 +87,8 @@ def synthesize(
     translator = medp2p.Translator.load(run, device=device)
     folders = _folders(series, translator.description.sources)
     target_folder = Path(output)
+    if not overwrite:
+        _refuse_full([target_folder / name for name in translator.description.targets])
     chosen = {name or next(iter(folders)): uid for name, uid in (uids or {}).items()}
     scans = {name: medp2p.read_volume(folder, series=chosen.get(name)) for name, folder in folders.items()}
     target_folder.mkdir(parents=True, exist_ok=True)
@@ -116,6 +118,15 @@ def _folders(series: str | Path | Mapping[str, str | Path], names: Sequence[str]
             expected=", ".join(names), fix="give each as NAME=FOLDER",
         )  # fmt: skip
     return {name: Path(given[name]) for name in names}
+
+
+def _refuse_full(folders: Sequence[Path]) -> None:
+    """What is there is refused before anything is read."""
+    for folder in folders:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise medp2p.OutputExistsError(
+                folder, "the folder is not empty", fix="choose another output, or ask for it with --overwrite"
+            )
 
 
 def _prepared(scans: Mapping[str, medp2p.Volume], output: Path, settings: Sequence[str]) -> Sources:

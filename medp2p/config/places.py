@@ -11,7 +11,10 @@ from medp2p.config.strict_yaml import YamlValue
 
 
 def resolve_places(content: Mapping[str, YamlValue], origin: Origin, folders: tuple[Path, Path]) -> None:
-    """Make every path absolute: those of the file against its folder, those of overrides against the other."""
+    """Make every path absolute: those of the file against its folder, those of overrides against the other.
+
+    `~` is the user's home, as in a shell.
+    """
     for keys in _places(content):
         *way, last = keys
         at: Any = content
@@ -19,7 +22,7 @@ def resolve_places(content: Mapping[str, YamlValue], origin: Origin, folders: tu
             at = at[key]
         if isinstance(at[last], str) and at[last].strip() and "\0" not in at[last]:
             folder = folders[origin.override_of(keys) is not None]
-            at[last] = str(absolute(folder / at[last]))
+            at[last] = str(absolute(folder / os.path.expanduser(at[last])))  # noqa: PTH111  # as it is without a home
 
 
 def _places(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

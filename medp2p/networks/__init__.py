@@ -99,7 +99,7 @@ def build_generator(
         A module from (B, C, H, W) to (B, D, H, W), both in [-1, 1], with weights in channels_last order.
 
     Raises:
-        ConfigError: There is no generator or norm of that name.
+        ConfigError: There is no generator or norm of that name, or a number is below 1.
     """
     return _built(
         generators,
@@ -137,7 +137,7 @@ def build_discriminator(
         A module from pairs (B, C, H, W) to logits (B, 1, h, w), with weights in channels_last order.
 
     Raises:
-        ConfigError: There is no discriminator or norm of that name.
+        ConfigError: There is no discriminator or norm of that name, or a number is below 1.
     """
     return _built(
         discriminators,
@@ -162,6 +162,10 @@ def _built(
     for key, name, known in ((f"{what}.kind", kind, list(builders)), (f"{what}.norm", options["norm"], list(norms))):
         if name not in known:
             raise ConfigError(None, "there is none of that name", found=name, fix=f"one of {', '.join(known)}", key=key)
+    for option in ("in_channels", "out_channels", "channels", "layers"):
+        if options.get(option, 1) < 1:
+            raise ConfigError(None, "a network has at least one", key=f"{what}.{option}", found=str(options[option]),
+                              fix="give 1 or more")  # fmt: skip
     with torch.device("meta"):
         network = builders[kind](**options)
     if seed is None:

@@ -173,7 +173,7 @@ def _run(
         write_history(folder, progressed.history)
     epochs = training.epochs + training.decay_epochs
     if goes_on and progressed.epoch > epochs and (folder / MODEL_FILE).is_file():
-        log(f"the run is finished: {progressed.epoch - 1} epochs")
+        log(f"the run is finished, after epoch {progressed.epoch - 1}")
         if engine.is_main:  # whoever ended it may have done so before it had written everything
             _draw_and_describe(folder, config, cohort, progressed, validation)
         return

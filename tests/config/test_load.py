@@ -120,6 +120,13 @@ def test_paths_of_the_file_are_relative_to_it_and_those_of_options_to_the_curren
     assert config.regions.names == tmp_path / "labels.yaml"
 
 
+def test_a_tilde_in_a_path_is_the_home_of_the_user(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    config = load("data.store=~/store", regions={"names": "~/labels.yaml"})
+    assert config.data.store == tmp_path / "home" / "store"
+    assert config.regions.names == tmp_path / "home" / "labels.yaml"
+
+
 def test_a_known_set_of_labels_is_no_path(load: Load) -> None:
     assert load(regions={"names": "totalsegmentator"}).regions.names == "totalsegmentator"
 

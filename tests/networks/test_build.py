@@ -58,6 +58,12 @@ def test_the_pixel_discriminator_judges_every_pixel() -> None:
     assert discriminator(torch.zeros(1, 2, 24, 40)).shape == (1, 1, 24, 40)
 
 
+@pytest.mark.parametrize("option", ["in_channels", "out_channels", "channels"])
+def test_a_generator_without_a_channel_is_refused(option: str) -> None:
+    with pytest.raises(ConfigError, match=rf"generator\.{option}: a network has at least one \(found 0\)"):
+        build_generator("unet_128", **{"in_channels": 1, "out_channels": 1, option: 0})
+
+
 @pytest.mark.parametrize("options", [{"kind": "unet_64"}, {"kind": "unet_256", "norm": "layer"}])
 def test_a_generator_of_an_unknown_name_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=r"generator\.(kind|norm): there is none of that name .* one of"):

@@ -66,7 +66,17 @@ def test_a_series_becomes_what_translate_makes_of_it_with_a_page_that_names_nobo
     assert [secret for secret in (*phantom.SECRETS, source.SeriesInstanceUID, str(tmp_path)) if secret in page] == []
     assert "http:" not in page.replace("http-equiv", "")
     assert pipeline["main"](words) == 2
+    assert "out/ct: the folder is not empty" in capsys.readouterr().err
     assert pipeline["main"]([*words, "--overwrite"]) == 0
+
+
+def test_a_full_output_is_refused_before_a_scan_is_read(pipeline, run, tmp_path, capsys) -> None:
+    (tmp_path / "out" / "ct").mkdir(parents=True)
+    (tmp_path / "out" / "ct" / "mine.dcm").write_bytes(b"mine")
+    assert pipeline["main"]([str(run), str(tmp_path / "nothing"), "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "the folder is not empty" in said
+    assert "nothing" not in said
 
 
 @pytest.mark.slow
