@@ -39,13 +39,13 @@ def translate_slices(count: int, folder: Path) -> Piece:
 
 
 def evaluate_voxels(count: int, folder: Path) -> Piece:
-    """A pair of 64 x 64 x so many voxels with regions as people have them."""
-    return scoring((64, 64, count), 104), 1
+    """A pair of 256 x 256 x so many voxels with regions as people have them."""
+    return scoring((256, 256, count), 104), 1
 
 
 def evaluate_labels(count: int, folder: Path) -> Piece:
-    """A pair of 128 x 128 x 64 voxels with the first so many of 104 regions."""
-    return scoring((128, 128, 64), count), 1
+    """A pair of 256 x 256 x 128 voxels with the first so many of 104 regions."""
+    return scoring((256, 256, 128), count), 1
 
 
 def read_cohort(pairs: int, folder: Path) -> Piece:
@@ -122,7 +122,7 @@ def scoring(shape: tuple[int, int, int], labels: int) -> Callable[[], object]:
 
 CURVES: dict[str, tuple[Callable[[int, Path], Piece], tuple[int, ...], str, str]] = {
     "slices of a scan": (translate_slices, (32, 64, 128, 256), "1.0 ± 0.10", "≤ 0.15"),
-    "voxels of a pair": (evaluate_voxels, (128, 256, 512, 1024), "1.0 ± 0.20", "input arrays"),
+    "voxels of a pair": (evaluate_voxels, (64, 128, 256, 512), "1.0 ± 0.10", "input arrays"),
     "labels of a pair": (evaluate_labels, (13, 26, 52, 104), "0 ± 0.05", "≤ 0.15"),
     "pairs of a cohort, by the slice": (read_cohort, (4, 8, 16, 32), "0 ± 0.10", "≤ 0.15"),
     "steps of a training": (train_steps, (4, 8, 16, 32), "1.0 ± 0.10", "≤ 0.15"),

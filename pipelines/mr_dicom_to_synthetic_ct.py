@@ -28,7 +28,7 @@ LIMITS = (
     "diagnosis, treatment planning or dose.",
     "It shows what is usual where the source looks like this. What is not usual (metal, implants, fractures, "
     "calcifications, air where none is expected, children, other scanners and sequences) may be missing or invented.",
-    "Values are estimates of HU, not measurements; edges of bone and air are the least certain.",
+    "Values are estimates, not measurements; edges of bone and air are the least certain.",
     "Its grid and frame of reference are those of the source series: registration, contours and planning grids of "
     "the source fit it, and what is wrong with the source's geometry is wrong with it.",
 )

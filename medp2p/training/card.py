@@ -27,7 +27,7 @@ def write_card(
     if pictures:
         resized = f", resized to {list(preparation.resize)}" if preparation.resize else ""
         cut = f"pictures{resized}, in slices of {list(preparation.size)} pixels"
-    of_patients = "" if pictures and patients == count["train"] else f" of {patients} patients"
+    of_patients = "" if pictures and patients == count["train"] else f" of {_counted(patients, 'patients')}"
     knows = "- It knows the scanners, protocols, bodies and diseases of its training scans, and no others."
     example = "a lesion that it has not learnt may vanish, and one may appear."
     if pictures:
@@ -56,8 +56,8 @@ From {", ".join(config.data.source_images)} to {", ".join(config.data.target_ima
 {config.generator.kind} with {config.generator.channels} channels, {config.generator.norm} norm.
 
 ## Trained on
-- {count["train"]} {what}{of_patients}; {count["validation"]} {what} validated, {count["test"]} were held out
-- {int(row.get("epoch") or 0)} epochs; weights in the loss: {weights}
+- {_counted(count["train"], what)}{of_patients}; {count["validation"]} validated, {count["test"]} held out
+- {_counted(int(row.get("epoch") or 0), "epochs")}; weights in the loss: {weights}
 - intensities: {maps}
 
 ## Scored on the validation {what}
@@ -71,3 +71,8 @@ From {", ".join(config.data.source_images)} to {", ".join(config.data.target_ima
 weights SHA-256: `{sha256}`
 """
     write_text(folder / CARD_FILE, text)
+
+
+def _counted(number: int, things: str) -> str:
+    """A number of things, in words that fit one of them as well."""
+    return f"{number} {things.removesuffix('s') if number == 1 else things}"
