@@ -44,8 +44,13 @@ def evaluate_voxels(count: int, folder: Path) -> Piece:
 
 
 def evaluate_labels(count: int, folder: Path) -> Piece:
-    """A pair of 256 x 256 x 128 voxels with the first so many of 104 regions."""
-    return scoring((256, 256, 128), count), 1
+    """A pair of 512 x 512 x 150 voxels with the first so many of 104 regions, whose scores are means of one map."""
+    return scoring((512, 512, 150), count, "skimage"), 1
+
+
+def evaluate_masked_labels(count: int, folder: Path) -> Piece:
+    """The same by the challenge's definition: each region is masked and filtered by itself, in its own box."""
+    return scoring((512, 512, 150), count, "synthrad2025"), 1
 
 
 def read_cohort(pairs: int, folder: Path) -> Piece:
@@ -106,7 +111,7 @@ def write_model(path: Path, *, channels: int) -> Path:
     return path
 
 
-def scoring(shape: tuple[int, int, int], labels: int) -> Callable[[], object]:
+def scoring(shape: tuple[int, int, int], labels: int, protocol: str = "synthrad2025") -> Callable[[], object]:
     """All scores of a pair, with so many ellipsoids in a body."""
     from benchmarks.evaluation import make_pair
     from medp2p.evaluation import evaluate
@@ -117,13 +122,14 @@ def scoring(shape: tuple[int, int, int], labels: int) -> Callable[[], object]:
     predicted, reference = Volume(pair["p"], np.eye(4)), Volume(pair["r"], np.eye(4))
     numbers = np.where(pair["l"] <= labels, pair["l"], 0).astype(np.uint8)
     regions = Regions(numbers, np.eye(4), {k: f"region {k}" for k in range(1, labels + 1)})
-    return lambda: evaluate(predicted, reference, regions, protocol="synthrad2025")
+    return lambda: evaluate(predicted, reference, regions, protocol=protocol)
 
 
 CURVES: dict[str, tuple[Callable[[int, Path], Piece], tuple[int, ...], str, str]] = {
     "slices of a scan": (translate_slices, (32, 64, 128, 256), "1.0 ± 0.10", "≤ 0.15"),
-    "voxels of a pair": (evaluate_voxels, (64, 128, 256, 512), "1.0 ± 0.10", "input arrays"),
+    "voxels of a pair": (evaluate_voxels, (128, 256, 512, 1024), "1.0 ± 0.10", "input arrays"),
     "labels of a pair": (evaluate_labels, (13, 26, 52, 104), "0 ± 0.05", "≤ 0.15"),
+    "labels, each masked by itself": (evaluate_masked_labels, (13, 26, 52, 104), "", "≤ 0.15"),
     "pairs of a cohort, by the slice": (read_cohort, (4, 8, 16, 32), "0 ± 0.10", "≤ 0.15"),
     "steps of a training": (train_steps, (4, 8, 16, 32), "1.0 ± 0.10", "≤ 0.15"),
 }
@@ -192,7 +198,7 @@ def draw(rows: list[list[str]]) -> None:
     for axes, what, column in zip(figure.subplots(1, 2), ("time", "anonymous memory"), (2, 5), strict=True):
         axes.plot([1, 8], [1, 8], color="0.8", lw=4, label="in proportion")
         axes.plot([1, 8], [1, 1], color="0.8", lw=4, ls=":", label="does not grow")
-        for row, mark in zip(rows, "osd^v", strict=False):
+        for row, mark in zip(rows, "osdp^v", strict=False):
             sizes, values = ([float(word) for word in row[k].split(", ")] for k in (1, column))
             axes.plot(
                 [each / sizes[0] for each in sizes], [each / values[0] for each in values], marker=mark, label=row[0]
