@@ -116,7 +116,6 @@ def _base(found: Series, head: DicomHeader, identity: Identity, model_sha256: st
     )
     base.DerivationCodeSequence = [code("SYNTHETIC", "99MEDP2P", "Synthetic image by a neural network")]
     base.AcquisitionNumber = None
-    base.PatientPosition = ""  # must be there, also where the source does not say it
     for tag, vr in ((0x00185100, "CS"), (0x00180015, "CS")):  # PatientPosition, BodyPartExamined
         word = elements.word(tag)
         if word and word.replace(" ", "").replace("_", "").isalnum() and len(word) <= 16 and word.isascii():
