@@ -137,6 +137,14 @@ def _checked_kind(path: PathLike, fields: Fields) -> tuple[tuple[int, int, int],
     return three_axes(path, sizes), np.dtype(_TYPES[name]).newbyteorder(">" if big else "<")
 
 
+_FIELDS = {
+    "transformmatrix": "TransformMatrix",
+    "offset": "Offset",
+    "elementspacing": "ElementSpacing",
+    "elementsize": "ElementSpacing",  # the name that every program writes
+}
+
+
 def _affine(path: PathLike, fields: Fields) -> Affine:
     axes = len(fields["dimsize"].split())
     matrix = _numbers(path, fields, ("transformmatrix", "rotation", "orientation"), "how the image lies", axes * axes)
@@ -169,7 +177,7 @@ def _numbers(path: PathLike, fields: Fields, keys: tuple[str, ...], what: str, c
         raise GeometryError(
             path,
             f"the header does not say {what}",
-            expected=keys[0],
+            expected=_FIELDS[keys[0]],
             fix="convert the image again with a program that does",
         )
     return numbers(path, *found, count)
