@@ -28,6 +28,17 @@ def test_every_name_of_the_face_is_there() -> None:
     assert loaded_after(code) == []
 
 
+def test_the_last_collection_passes_over_what_is_loaded() -> None:
+    code = """
+import atexit, gc
+atexit.register(lambda: print("passed over", gc.get_freeze_count() > 1000))
+from medp2p.cli import main
+main(["--version"])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "passed over True"
+
+
 @pytest.mark.parametrize("words", [[], ["train"], ["translate"], ["evaluate"], ["phantom"]])
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     code = f"""

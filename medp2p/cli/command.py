@@ -1,5 +1,7 @@
 """`medp2p VERB …`: from the words on the command line to an exit code."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         130 or 143 interrupted.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    _end_at_once()
     use_any_terminal()
     try:
         options = parse(build_parser(), words)
@@ -38,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             _clear_away()
             silence_stdout()
     return code
+
+
+def _end_at_once() -> None:
+    """Lets Python's last collection pass over all that is loaded: of torch's million objects none would be freed."""
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def _clear_away() -> None:

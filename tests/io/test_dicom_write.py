@@ -71,7 +71,11 @@ def test_dciodvfy_finds_no_error(tmp_path: Path, hu: bool, keep_identity: bool, 
     def bare(one: Dataset, _: int) -> None:
         """Nothing but what says pixels and grid, and how the patient lay, which is never invented."""
         for element in list(one):
-            if element.tag.group < 0x0020 and element.keyword not in ("SOPClassUID", "SOPInstanceUID", "PatientPosition"):
+            if element.tag.group < 0x0020 and element.keyword not in (
+                "SOPClassUID",
+                "SOPInstanceUID",
+                "PatientPosition",
+            ):
                 del one[element.tag]
         del one.StudyInstanceUID, one.SeriesInstanceUID, one.FrameOfReferenceUID, one.InstanceNumber, one.StudyID
         one.PixelSpacing = [1.5, 0.8]
