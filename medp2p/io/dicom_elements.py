@@ -35,12 +35,23 @@ COMPRESSED = {
 LOSSY = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"}
 
 _CHUNK = 1 << 18
+_UID = re.compile(r"[0-9.]{1,64}")
 _FIRST = re.compile(
     rb"\x02\0\0\0UL\x04\0"  # length of the file's own header
     rb"|\x08\0(\0\0(UL\x04\0|\x04\0\0\0)|\x05\0(CS..|..\0\0)|\x08\0(CS..|..\0\0)|\x16\0(UI..|..\0\0))",
     re.DOTALL,
 )
 """How a file without preamble begins: its header, the length of a group, character set, image type or SOP class."""
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text has the letters of a UID; leading zeros, which old devices write, are no obstacle.
+
+    Examples:
+        >>> is_uid("1.2.003"), is_uid("DOE^JANE"), is_uid("")
+        (True, False, False)
+    """
+    return _UID.fullmatch(text) is not None
 
 
 class Elements:
@@ -73,6 +84,10 @@ class Elements:
         """The first value of a text element, or nothing."""
         return next(iter(self.words(tag)), "")
 
+    def uid(self, tag: int) -> str:
+        """A UID, or nothing where other letters stand in its place: they may be a name."""
+        return word if is_uid(word := self.word(tag)) else ""
+
     def numbers(self, tag: int) -> NDArray[np.float64]:
         """The values of a decimal or integer string (DS, IS) or of doubles (FD).
 
@@ -84,7 +99,7 @@ class Elements:
             if element is not None and element.vr == b"FD":
                 values = np.frombuffer(self.raw(tag), f"{self._coding.order}f8").astype(np.float64)
             else:
-                values = np.array([float(word) for word in self.words(tag)], np.float64)
+                values = np.array([_number(word) for word in self.words(tag)], np.float64)
         except ValueError:
             values = np.array([np.nan])
         if not np.isfinite(values).all():
@@ -155,7 +170,7 @@ def _parsed(path: PathLike, content: bytes, size: int, start: int) -> DicomHeade
         raise FileError(
             path,
             "a transfer syntax that is not read",
-            found=syntax if re.fullmatch(r"[0-9.]{1,64}", syntax) else "none",
+            found=syntax if is_uid(syntax) else "none",
             fix="export the series uncompressed, or as RLE, JPEG lossless, JPEG-LS or JPEG 2000",
         )
     coding = Coding(explicit=syntax != IMPLICIT_LITTLE, big=syntax == EXPLICIT_BIG)
@@ -168,3 +183,14 @@ def _parsed(path: PathLike, content: bytes, size: int, start: int) -> DicomHeade
 def _bare_syntax(content: bytes) -> str:
     """Of a data set without a header of the file: by whether its first element names its representation."""
     return EXPLICIT_LITTLE if content[4:6].isalpha() else IMPLICIT_LITTLE
+
+
+def _number(word: str) -> float:
+    """What a decimal or integer string says; Python would take underscores too.
+
+    Raises:
+        ValueError: It is no number.
+    """
+    if "_" in word:
+        raise ValueError
+    return float(word)

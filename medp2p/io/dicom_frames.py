@@ -37,6 +37,8 @@ _OTHERS = {
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _SCOUTS = {"LOCALIZER", "SCOUT", "TOPOGRAM"}
 _MOST_FRAMES = 100_000
+_STEEPEST = 1e28
+"""Of a rescale: times any number of 32 bits it is still finite in float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,17 +152,12 @@ def _image_file(path: PathLike, header: DicomHeader, modality: str) -> ImageFile
     elements = header.elements
     layout = pixel_layout(path, header)
     words = {word.upper() for word in elements.words(0x00080008)}
-    kind = elements.word(0x00281054).upper()
-    if modality == "CT" and kind not in ("", "HU", "US"):
-        raise FileError(
-            path, "a CT whose values are not in HU", found="another rescale type", fix="export the CT itself"
-        )
     return ImageFile(
         path=path,
         series=elements.word(0x0020000E),
         number=_digits(elements.word(0x00200011)),
         sop_class=header.sop_class,
-        sop_instance=elements.word(0x00080018),
+        sop_instance=elements.uid(0x00080018),
         modality=modality,
         same={
             "patient": _hashed(elements.raw(0x00100010), elements.raw(0x00100020)),
@@ -234,6 +231,7 @@ def _frame(image: ImageFile, index: int, groups: list[Elements]) -> Frame:
                     return numbers
         return np.empty(0)
 
+    _check_meaning(image, groups)
     position, orientation = value(0x00200032, 0x00209113), value(0x00200037, 0x00209116)
     spacing, thickness = value(0x00280030, 0x00289110), value(0x00180050, 0x00289110)
     slope, intercept = value(0x00281053, 0x00289145), value(0x00281052, 0x00289145)
@@ -256,6 +254,11 @@ def _frame(image: ImageFile, index: int, groups: list[Elements]) -> Frame:
                         fix="export the series again")  # fmt: skip
     if slope.size and slope[0] == 0:
         raise FileError(image.path, "a rescale slope of 0", fix="export the series again")
+    if np.abs([*slope[:1], *intercept[:1]]).max(initial=0.0) > _STEEPEST:
+        raise FileError(image.path, "a rescale beyond what 32-bit floats hold", fix="export the series again")
+    if (slope.size and slope[0] != 1 and not intercept.size) or (intercept.size and intercept[0] and not slope.size):
+        raise FileError(image.path, "half a rescale", found="slope" if slope.size else "intercept",
+                        expected="slope and intercept", fix="export the series again")  # fmt: skip
     return Frame(
         file=image,
         index=index,
@@ -265,6 +268,17 @@ def _frame(image: ImageFile, index: int, groups: list[Elements]) -> Frame:
         thickness=float(thickness[0]) if thickness.size and thickness[0] > 0 else None,
         rescale=(float(slope[0]), float(intercept[0])) if slope.size and intercept.size else None,
     )
+
+
+def _check_meaning(image: ImageFile, groups: list[Elements]) -> None:
+    """Raise where the numbers are not what slope and intercept make of them."""
+    kinds = {place.word(0x00281054).upper() for group in groups for place in (group, *group.items(0x00289145))}
+    if image.modality == "CT" and not kinds <= {"", "HU", "US"}:
+        raise FileError(image.path, "a CT whose values are not in HU", found="another rescale type",
+                        fix="export the CT itself")  # fmt: skip
+    if any(group.items(0x00283000) for group in groups):
+        raise FileError(image.path, "numbers that mean something only by a table (Modality LUT)",
+                        expected="slope and intercept", fix="export the scan itself")  # fmt: skip
 
 
 def _digits(text: str) -> str:

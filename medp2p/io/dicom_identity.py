@@ -6,8 +6,9 @@ import secrets
 import struct
 from dataclasses import dataclass
 
-from pydicom.charset import python_encoding
-from pydicom.dataelem import RawDataElement
+from pydicom import config
+from pydicom.charset import convert_encodings, default_encoding, python_encoding
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import generate_uid
@@ -49,7 +50,7 @@ class Identity:
     def of(cls, header: DicomHeader, *, keep: bool) -> "Identity":
         """The identity of a source's header, or a pseudonym for it."""
         elements = header.elements
-        study = elements.word(0x0020000D) or str(generate_uid(prefix=None))
+        study = elements.uid(0x0020000D) or str(generate_uid(prefix=None))
         if keep:
             if not {word for word in elements.words(_CHARACTER_SET) if word} <= python_encoding.keys():
                 logger.warning("the DICOM source has an unknown character set: names are copied byte by byte")
@@ -69,7 +70,10 @@ class Identity:
 
     def put_into(self, dataset: Dataset) -> None:
         """Fill the modules of patient and study."""
-        dataset.StudyInstanceUID = self.study
+        put_uid(dataset, 0x0020000D, self.study)
+        words = dataset.get("SpecificCharacterSet")
+        letters = convert_encodings(words) if words else default_encoding
+        dataset.set_original_encoding(False, True, letters)  # or names would be decoded and encoded
         if not self.pseudonym:
             for tag, value in self.copied.items():
                 if value or tag in _REQUIRED:
@@ -103,6 +107,11 @@ _REQUIRED = {
     0x00080020, 0x00080030, 0x00080050, 0x00080090, 0x00100010, 0x00100020, 0x00100030, 0x00100040, 0x00200010,
 }  # fmt: skip
 """Present in every image, empty where nothing is known (PS3.3 C.7.1.1 and C.7.2.1, Type 2)."""
+
+
+def put_uid(dataset: Dataset, tag: int, uid: str) -> None:
+    """Hand a UID on as it is: pydicom warns of leading zeros, and shows it."""
+    dataset.add(DataElement(Tag(tag), "UI", uid, validation_mode=config.IGNORE))
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -98,14 +98,19 @@ def raw_frames(path: PathLike, layout: PixelLayout) -> list[NDArray[Any]]:
             rest = file.read(os.fstat(file.fileno()).st_size - layout.place.offset)
             return [_unpacked(path, layout, frame) for frame in _frames(path, layout, rest)]
         dtype = layout.raw_dtype.newbyteorder(">" if layout.big else "<")
-        array = np.empty((layout.frames, layout.rows, layout.columns), dtype)
-        view = array.reshape(-1).view(np.uint8).data
+        wanted = layout.frame_bytes * layout.frames
+        words = layout.big and layout.allocated == 8 and layout.place.vr == b"OW"  # two pixels each, the second first
+        content = np.empty(wanted + (wanted % 2 if words else 0), np.uint8)
+        view = content.data
         done = 0
         while done < len(view):
             count = file.readinto(view[done:])
             if not count:
                 raise FileError(path, "the file is cut: it ends within the pixels", fix="copy the file again")
             done += count
+    if words:
+        content = content.reshape(-1, 2)[:, ::-1].reshape(-1)[:wanted]
+    array = content.view(dtype).reshape(layout.frames, layout.rows, layout.columns)
     return list(array.astype(layout.raw_dtype, copy=False))
 
 

@@ -63,9 +63,7 @@ def load_series(series: Series, *, progress: Progress | None = None) -> Volume:
             done += loaded
             if progress is not None:
                 progress(done, count, "slices")
-    if voxels.dtype == np.int32 and voxels.min() >= -32768 and voxels.max() <= 32767:
-        voxels = voxels.astype(np.int16)
-    return Volume(voxels.T, series.affine)
+    return Volume(_narrowed(voxels).T, series.affine)
 
 
 def _by_file(frame: Frame) -> tuple[str, int]:
@@ -73,14 +71,30 @@ def _by_file(frame: Frame) -> tuple[str, int]:
 
 
 def _dtype(frames: tuple[Frame, ...]) -> np.dtype[np.generic]:
-    """The stored type where there is no rescale, int32 where it is whole, else float32."""
+    """The stored type where there is no rescale; where it is whole int32, or float64 beyond it; else float32."""
     scales = {frame.rescale or (1.0, 0.0) for frame in frames}
     if scales == {(1.0, 0.0)} and len({frame.file.layout.signed for frame in frames}) == 1:
         layout = frames[0].file.layout
         return np.dtype(f"{'i' if layout.signed else 'u'}{max(frame.file.layout.allocated for frame in frames) // 8}")
-    if all(slope == 1 and intercept.is_integer() for slope, intercept in scales):
-        return np.dtype(np.int32)
-    return np.dtype(np.float32)
+    if not all(slope == 1 and intercept.is_integer() and abs(intercept) < 1 << 52 for slope, intercept in scales):
+        return np.dtype(np.float32)
+    return np.dtype(np.int32 if all(map(_fits_int32, frames)) else np.float64)
+
+
+def _fits_int32(frame: Frame) -> bool:
+    """Whether no number that a whole rescale can give is beyond int32."""
+    layout, (_, intercept) = frame.file.layout, frame.rescale or (1.0, 0.0)
+    lowest = intercept - (1 << layout.stored - 1 if layout.signed else 0)
+    return lowest >= -(1 << 31) and lowest + (1 << layout.stored) <= 1 << 31
+
+
+def _narrowed(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Whole numbers in the smaller of int16 and int32 that holds them; others as they are."""
+    if voxels.dtype in (np.int32, np.float64):
+        for limits in (np.iinfo(np.int16), np.iinfo(np.int32)):
+            if limits.min <= voxels.min() and voxels.max() <= limits.max:
+                return voxels.astype(limits.dtype, copy=False)
+    return voxels
 
 
 def _fill(into: NDArray[np.generic], raw: NDArray[np.unsignedinteger], frame: Frame) -> None:

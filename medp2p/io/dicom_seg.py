@@ -101,10 +101,11 @@ def write_segmentation(
         content_description="Anatomical regions",
         series_description="Regions",
     )
-    identity.put_into(made)
     content, plain = BytesIO(), all(map(str.isascii, names))
     if not plain:
         made.SpecificCharacterSet = UTF8.decode()
+    identity.put_into(made)
+    made["PixelData"].VR = "OB"  # bits
     made.save_as(content, enforce_file_format=True)
     written = identity.with_character_set(content.getvalue()) if plain else content.getvalue()
     write_bytes(output, written, overwrite=overwrite)

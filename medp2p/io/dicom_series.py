@@ -16,6 +16,7 @@ from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.cores import usable_cores
 from medp2p.errors import FileError, GeometryError, listed
 from medp2p.io.dicom_beside import MOST_FOLDERS, folders_with_dicom, has_further_slices, holds_pictures
+from medp2p.io.dicom_elements import is_uid
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.dicom_stack import stacked
 from medp2p.io.machine import file_error
@@ -167,13 +168,18 @@ def _by_series(frames: Iterable[Frame]) -> dict[str, list[Frame]]:
 
 def _chosen(path: PathLike, frames: list[Frame], series: str | None) -> list[Frame]:
     found = _by_series(frames)
-    listed = "; ".join(f"{uid or 'a blank UID'} ({_shown(some)})" for uid, some in sorted(found.items()))
+    listed = "; ".join(f"{_called(uid)} ({_shown(some)})" for uid, some in sorted(found.items()))
     if series is not None and series not in found:
         raise FileError(path, "no such series in this folder", found=listed, fix="give one of these with --series")
     if series is None and len(found) > 1:
         raise FileError(path, f"{len(found)} series in one folder", found=listed, expected="one",
                         fix="leave one in the folder, or choose one where there is --series UID")  # fmt: skip
     return found[series] if series is not None else next(iter(found.values()))
+
+
+def _called(uid: str) -> str:
+    """A UID as it is shown; what is none may be a name."""
+    return (uid if is_uid(uid) else "a UID that is none") if uid else "a blank UID"
 
 
 def _shown(frames: list[Frame]) -> str:

@@ -14,6 +14,8 @@ _FLOAT_PIXELS = (0x7FE00008, 0x7FE00009)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_BYTES = {b"OB", b"OW"}
+"""What may be in fragments, pixels of an icon for one: their items hold no elements."""
 _DEEPEST = 20
 
 
@@ -114,6 +116,8 @@ class Walk:
         """Where the next element begins."""
         if element.length >= 0:
             return element.offset + element.length
+        if element.vr in _BYTES:
+            return self._after_fragments(element.offset)
         walk = self if element.vr != b"UN" else Walk(self.path, self.content, Coding(explicit=False), self.end)
         return max((end for _, end in walk.item_ends(element.offset, depth + 1)), default=element.offset)
 
@@ -148,6 +152,15 @@ class Walk:
             found[tag] = element
             position = self.after(element, depth)
         return found, position
+
+    def _after_fragments(self, position: int) -> int:
+        while True:
+            tag, fragment = self.element(position)
+            if tag == _SEQUENCE_END:
+                return fragment.offset
+            if tag != _ITEM or fragment.length < 0:
+                raise self._damaged("a sequence without items", tag)
+            position = fragment.offset + fragment.length
 
     def _need(self, position: int, count: int) -> bool:
         if position + count > self.end:

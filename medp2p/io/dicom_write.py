@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from io import BytesIO
@@ -18,8 +19,9 @@ from medp2p.errors import FileError
 from medp2p.io.atomic import atomic_folder
 from medp2p.io.dicom_elements import LOSSY, DicomHeader
 from medp2p.io.dicom_frames import Frame, read_header
-from medp2p.io.dicom_identity import Identity, code
+from medp2p.io.dicom_identity import Identity, code, put_uid
 from medp2p.io.dicom_series import Series, find_series
+from medp2p.io.dicom_walk import PIXEL_DATA
 from medp2p.io.names import is_written_slice
 from medp2p.io.text_header import LPS_TO_RAS
 from medp2p.volume import Volume
@@ -38,6 +40,7 @@ _UNPAIRED = {
     "TLSPINE", "TONGUE", "TRACHEA", "TSPINE", "URETHRA", "UTERUS", "VAGINA", "WHOLEBODY",
 }  # fmt: skip
 """Parts of the body that are there once (PS3.16 Annex L); of any other word a side must be said, if only as unknown."""
+_CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 _LOSSY_METHODS = {"50": "ISO_10918_1", "51": "ISO_10918_1", "81": "ISO_14495_1", "91": "ISO_15444_1"}
 
 
@@ -86,7 +89,8 @@ def write_series(
     with atomic_folder(output, overwrite=overwrite, replaces=is_written_slice) as folder:
         for index, frame in enumerate(found.frames):
             _turn_into(base, found, frame, index)
-            base.PixelData = np.ascontiguousarray(stored[:, :, index].T, stored.dtype.newbyteorder("<")).tobytes()
+            pixels = np.ascontiguousarray(stored[:, :, index].T, stored.dtype.newbyteorder("<"))
+            base.add_new(PIXEL_DATA, "OW", pixels.tobytes())
             content = BytesIO()
             base.save_as(content, enforce_file_format=True)
             (folder / f"{index + 1:0{digits}d}.dcm").write_bytes(identity.with_character_set(content.getvalue()))
@@ -106,7 +110,7 @@ def _base(found: Series, head: DicomHeader, identity: Identity, model_sha256: st
     base.SeriesInstanceUID = generate_uid(prefix=None)
     base.SeriesNumber = _number(elements.word(0x00200011)) + 1000
     base.SeriesDescription = f"SYNTHETIC {kind} - not acquired"
-    base.FrameOfReferenceUID = elements.word(0x00200052) or generate_uid(prefix=None)
+    put_uid(base, 0x00200052, elements.uid(0x00200052) or generate_uid(prefix=None))
     base.PositionReferenceIndicator = ""
     base.Manufacturer = base.ManufacturerModelName = "medp2p"
     base.SoftwareVersions = version("medp2p")
@@ -162,8 +166,11 @@ def _put_kind(base: Dataset, *, hu: bool) -> None:
 def _put_compression(base: Dataset, found: Series, head: DicomHeader) -> None:
     """That the pixels once were compressed with loss stays true of everything that is made of them."""
     elements = head.elements
-    methods = elements.words(0x00282114)
-    ratios = [decimal_string(value) for value in elements.numbers(0x00282112)]
+    methods = [word for word in elements.words(0x00282114) if _CODE.fullmatch(word)]
+    try:
+        ratios = [decimal_string(value) for value in elements.numbers(0x00282112)]
+    except FileError:  # nothing to refuse a finished prediction for
+        ratios = []
     if head.syntax in LOSSY and elements.word(0x00282110) != "01":
         layout, file = found.frames[0].file.layout, Path(found.frames[0].file.path)
         methods.append(_LOSSY_METHODS[head.syntax.rpartition(".")[2]])
@@ -187,7 +194,8 @@ def _turn_into(one: Dataset, found: Series, frame: Frame, index: int) -> None:
     one.SourceImageSequence = []
     if frame.file.sop_instance:
         source = Dataset()
-        source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = frame.file.sop_class, frame.file.sop_instance
+        source.ReferencedSOPClassUID = frame.file.sop_class
+        put_uid(source, 0x00081155, frame.file.sop_instance)
         if frame.file.layout.frames > 1:
             source.ReferencedFrameNumber = frame.index + 1
         source.PurposeOfReferenceCodeSequence = [code("121322", "DCM", "Source image for image processing operation")]
