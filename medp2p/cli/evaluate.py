@@ -17,7 +17,8 @@ DESCRIPTION = """Scores predicted scans against acquired ones, per case, region 
 run.
 
 PREDICTED, REFERENCE, REGIONS and BODY are files, or folders whose files (or case folders) match by name; each may be
-a pattern with {case} in it. Writes scores.csv, summary.csv, scores.json and report.html into DIR."""
+a pattern with {case} in it. PREDICTED and REFERENCE of a single pair may each be a folder with a DICOM series. Writes
+scores.csv, summary.csv, scores.json and report.html into DIR."""
 
 
 def add(verbs: "argparse._SubParsersAction[Parser]") -> None:

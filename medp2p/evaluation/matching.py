@@ -90,7 +90,8 @@ def match_files(
     """The cases behind the arguments of `evaluate`.
 
     Args:
-        predicted: An image file; a folder of them; a folder of case folders with one image each; or a pattern.
+        predicted: An image file; a folder with a DICOM series; a folder of image files; a folder of case folders with
+            one image each; or a pattern.
         reference: The like: files of the same name (any image extension), case folders that hold a file of the
             prediction's name, or a pattern.
         regions: Each a file, folder or pattern; in case folders `regions.*`. Where a pattern names a folder, or a

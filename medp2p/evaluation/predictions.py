@@ -8,6 +8,7 @@ from pathlib import Path
 from medp2p.errors import Fault, FileError, fault
 from medp2p.evaluation.patterns import CASE, expanded
 from medp2p.io import image_files, image_stem, list_images, picture_extension, sub_folders
+from medp2p.io.dicom_beside import is_series_folder
 
 Source = str | PathLike[str]
 
@@ -18,7 +19,7 @@ class Prediction:
 
     Attributes:
         case: Its id.
-        path: Its file.
+        path: Its file, or the folder of its series.
         in_case_folder: Whether it lies alone in a folder of that name.
     """
 
@@ -49,7 +50,8 @@ def find_predictions(source: Source) -> tuple[Predictions, list[Fault]]:
     """The predictions behind -p, and what is wrong with some of them.
 
     Args:
-        source: An image file; a folder of them; a folder of case folders with one image each; or a pattern.
+        source: An image file; a folder with a DICOM series; a folder of image files; a folder of case folders with one
+            image each; or a pattern.
 
     Raises:
         FileError: Nothing is there.
@@ -65,6 +67,9 @@ def find_predictions(source: Source) -> tuple[Predictions, list[Fault]]:
         raise FileError(words, "no such file or folder", key="-p", fix="check the path")
     if not path.is_dir():
         case = path.stem if picture_extension(path, radiographs=True) else image_stem(path)
+        return Predictions({case: Prediction(case, path)}, many=False), []
+    if is_series_folder(path):
+        case = path.resolve().name
         return Predictions({case: Prediction(case, path)}, many=False), []
     images, faults = list_images(path)
     if images or faults:

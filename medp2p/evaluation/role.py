@@ -8,6 +8,7 @@ from medp2p.errors import ConfigError, Fault, FileError, fault
 from medp2p.evaluation.patterns import CASE, expanded, without_case
 from medp2p.evaluation.predictions import Prediction, Predictions
 from medp2p.io import image_stem, list_images, sub_folders
+from medp2p.io.dicom_beside import is_series_folder
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Role:
                     key=self.name,
                     fix="give a folder whose files are named like the predictions, or a pattern with {case}",
                 )
+            return path
+        if self.name == "-r" and not self.predictions.many and is_series_folder(path):
             return path
         return self._in_folder(path, prediction)
 

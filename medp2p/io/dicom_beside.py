@@ -2,13 +2,13 @@
 
 import os
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from medp2p.errors import Medp2pError
 from medp2p.io.dicom_frames import CLASSIC, ENHANCED, Frame, read_header
-from medp2p.io.names import image_extension, passed_over, picture_extension
+from medp2p.io.names import image_extension, image_files, passed_over, picture_extension
 
 PathLike = str | os.PathLike[str]
 
@@ -69,20 +69,29 @@ def lies_among_images(path: PathLike) -> bool:
     return _holds_dicom(Path(path), names)
 
 
+def is_series_folder(path: PathLike) -> bool:
+    """Whether a folder holds slices of a series, one a file, and no image files."""
+    if not Path(path).is_dir() or next(image_files(path), None):
+        return False
+    with os.scandir(path) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_file() and not passed_over(entry.name))
+    return _holds_dicom(Path(path), names, CLASSIC)
+
+
 def holds_pictures(path: PathLike) -> bool:
     """Whether a folder holds pictures, or sub-folders as `train` and `test` do."""
     found = (entry for pattern in ("*", "*/*") for entry in Path(path).glob(pattern))
     return any(picture_extension(entry) for entry in found)
 
 
-def _holds_dicom(folder: Path, names: list[str]) -> bool:
-    """Whether one of the first files of a folder is an image that is read."""
+def _holds_dicom(folder: Path, names: list[str], kinds: Mapping[str, str] = CLASSIC | ENHANCED) -> bool:
+    """Whether one of the first files of a folder is an image of such a kind."""
     for name in names[:_MOST_TRIED]:
         try:
             header = read_header(folder / name)
         except (Medp2pError, OSError):
             continue
-        if header is not None and header.sop_class in CLASSIC | ENHANCED:
+        if header is not None and header.sop_class in kinds:
             return True
     return False
 

@@ -7,8 +7,9 @@ from os import PathLike
 from pathlib import Path
 
 from medp2p.config.section import case_id, channel_name, check_word
-from medp2p.errors import Fault, FileError, fault
+from medp2p.errors import Fault, FileError, fault, listed
 from medp2p.io import list_images, passed_over, sub_folders
+from medp2p.io.dicom_beside import MOST_FOLDERS, folders_with_dicom
 from medp2p.io.machine import file_error
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,12 @@ def _case_in(folder: Path) -> tuple[RawCase | None, list[Fault]]:
     scans: dict[str, Path] = dict(files)
     for sub_folder in sub_folders(folder):
         if not _holds_files(sub_folder):
+            deeper = folders_with_dicom(sub_folder)
+            if deeper:
+                fix = f"let {sub_folder.name} be the folder that directly holds the slices"
+                faults.append(
+                    fault(sub_folder, "no scan directly in this folder", found=listed(deeper, MOST_FOLDERS), fix=fix)
+                )
             continue
         if sub_folder.name in scans:
             both = f"{scans[sub_folder.name].name} and the folder {sub_folder.name}"

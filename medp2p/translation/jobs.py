@@ -230,8 +230,7 @@ def _images(given: PathLike_, target: Path, description: Description, *, dicom_o
         expected, deeper = ", ".join(description.files[name] for name in description.sources), folders_with_dicom(path)
         raise FileError(given, "nothing to translate in this folder",
                         expected=f"image files, a DICOM series, or {expected} in it or in its sub-folders",
-                        fix=f"give one of these: {listed(deeper, MOST_FOLDERS)}" if deeper
-                        else "give another folder")  # fmt: skip
+                        fix=_given_as(deeper, description))  # fmt: skip
     only = _only_source(given, description)
     if lies_among_images(path):
         logger.warning("passed over, as they lie beside image files: the DICOM files in %s; "
@@ -245,6 +244,16 @@ def _images(given: PathLike_, target: Path, description: Description, *, dicom_o
         outputs = {t: (target / t / name if several else target / name) for t in description.targets}
         jobs.append(Job(images[stem].name, {only: images[stem]}, outputs))
     return Jobs(tuple(jobs), tuple(faults), many=True)
+
+
+def _given_as(folders: list[str], description: Description) -> str:
+    """How to give the folders with DICOM images that lie below."""
+    if not folders:
+        return "give another folder"
+    if len(description.sources) > 1:
+        named = " ".join(f"-i {name}=FOLDER" for name in description.sources)
+        return f"write {named}, with folders of these: {listed(folders, MOST_FOLDERS)}"
+    return f"give one of these: {listed(folders, MOST_FOLDERS)}"
 
 
 def _series(given: PathLike_, target: Path, description: Description, *, dicom_out: bool) -> Job:

@@ -7,8 +7,9 @@ import pytest
 from medp2p.errors import ConfigError, FileError, OutputExistsError, RegionError
 from medp2p.evaluation import METRICS, evaluate_files, read_scores
 from medp2p.evaluation.unfinished import FOLDER
-from medp2p.io import write_volume
+from medp2p.io import read_volume, write_volume
 from medp2p.volume import Volume
+from tests.io import dicom_phantom
 
 from .test_case import AFFINE, head
 
@@ -378,3 +379,17 @@ def test_hostile_names_do_no_harm(pairs, tmp_path):
     assert not {"=", "@"} & {cell[:1] for line in csv_file.splitlines() for cell in line.split(",")}
     assert read_scores(tmp_path / "out").regions == done.scores.regions
     assert {(r["region"], r["metric"]) for r in done.scores} >= {(names[3], m) for m in METRICS}
+
+
+@pytest.mark.parametrize("sides", [("p", "r"), ("p", "r.nii.gz"), ("p.nii.gz", "r")])
+def test_a_folder_with_a_series_is_one_scan_on_either_side(tmp_path, sides):
+    values = dicom_phantom.voxels((16, 14, 12))
+    for side, shift in (("p", 4), ("r", 0)):
+        series = dicom_phantom.write(tmp_path / side, values=values + shift)
+        for path in [*series.iterdir()]:
+            path.rename(path.with_suffix(".dcm"))
+        write_volume(read_volume(series), tmp_path / f"{side}.nii.gz")
+    done = evaluate_files(tmp_path / sides[0], tmp_path / sides[1], output=tmp_path / "out")
+    assert done.scores.cases == ("p",)
+    found = {(row["region"], row["metric"]): row for row in rows(tmp_path / "out")}
+    assert (found["volume", "mae"]["value"], found["volume", "mae"]["voxels"]) == ("4.0", str(values.size))

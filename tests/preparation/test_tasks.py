@@ -9,6 +9,7 @@ from medp2p.errors import ConfigError, FileError
 from medp2p.io import write_volume
 from medp2p.preparation import prepare
 from medp2p.volume import Volume
+from tests.io import dicom_phantom
 
 AS_IT_LIES = ("transform=none", "n4=false")
 
@@ -95,3 +96,9 @@ def test_a_ct_that_may_not_be_in_hu_is_told(tmp_path: Path, caplog) -> None:
     ball(tmp_path / "raw" / "S1", "ct")
     prepare(tmp_path / "raw", tmp_path / "cohort", set=AS_IT_LIES)
     assert "S1: ct holds nothing below -500, so it may not be in HU" in caplog.text
+
+
+def test_a_series_further_below_is_refused_and_not_left_out(raw: Path, tmp_path: Path) -> None:
+    dicom_phantom.write(raw / "a" / "mr2" / "export" / "series", modality="MR")
+    with pytest.raises(FileError, match=r"a/mr2: no scan directly in this folder \(found .*mr2/export/series\)"):
+        prepare(raw, tmp_path / "cohort")

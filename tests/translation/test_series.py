@@ -113,3 +113,14 @@ def test_the_json_of_a_series_is_not_taken_for_that_of_an_image_of_its_name(mode
     with pytest.raises(OutputExistsError, match=r"sct: .*another image of this name \(found sct\.nii\.gz\)"):
         translate(model, series, f"{tmp_path}/sct/", device="cpu")
     assert len(translate(model, series, f"{tmp_path}/ct/", device="cpu").kept) == 1
+
+
+def test_series_for_several_sources_are_asked_for_by_name(tmp_path: Path) -> None:
+    model = save(tmp_path, description(
+        sources=("t1", "t2"), files={"t1": "t1.nii.gz", "t2": "t2.nii.gz", "ct": "ct.nii.gz"},
+        intensity={"t1": MR, "t2": MR, "ct": description().intensity["ct"]},
+    ))  # fmt: skip
+    for name in ("t1", "t2"):
+        phantom.write(tmp_path / "case" / name, modality="MR", values=VALUES)
+    with pytest.raises(FileError, match=r"write -i t1=FOLDER -i t2=FOLDER, with folders of these: .*/t1, .*/t2$"):
+        translate(model, tmp_path / "case", tmp_path / "ct.nii.gz", device="cpu")
