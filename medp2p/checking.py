@@ -9,8 +9,12 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medp2p.errors import ConfigError, Fault, FileError, ModelError, tried
+
+if TYPE_CHECKING:
+    from medp2p.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -87,17 +91,27 @@ def _configuration(path: Path, replaced: Sequence[str], progress: Progress | Non
 
     config = load_config(path, replaced)
     yield from absent(config)
-    start = config.training.start_from
-    if start is not None and start.exists() and start.suffix.lower() != ".pth":
-        yield from _all(_model, start)
-    if missing_data(config):
-        return
-    from medp2p.data.cohort import check_cohort
+    missing, faults = missing_data(config), []
+    if not missing:
+        from medp2p.data.cohort import check_cohort
 
-    found = check_cohort(config, progress=progress)
-    for warning in found.warnings:
-        logger.warning("%s", warning)
-    yield from found.faults
+        found = check_cohort(config, progress=progress)
+        for warning in found.warnings:
+            logger.warning("%s", warning)
+        yield from (faults := list(found.faults))
+    start = config.training.start_from
+    unseen = config.data.pictures and (missing or faults)  # their colours are channels of the networks
+    if start is not None and start.exists() and not unseen:
+        yield from _all(partial(_first_weights, config), start)
+
+
+def _first_weights(config: "Config", place: Path) -> None:
+    """Puts the weights to begin with into networks as the training builds them, and lets these go."""
+    from medp2p.data.picture_cases import with_seen_pictures
+    from medp2p.training.building import build_networks
+    from medp2p.training.start import start_from
+
+    start_from(place, *build_networks(with_seen_pictures(config)))
 
 
 def _scan(path: Path, *, series: str | None) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 import medp2p
+from medp2p.networks import build_generator, reference_state_dict
 from tests.translation.conftest import description, save
 
 
@@ -74,6 +76,24 @@ def test_weights_to_begin_with_that_are_no_model_are_a_fault(heads: Path, tmp_pa
     (tmp_path / "notes.txt").write_text("no model at all")
     for start in (heads, tmp_path / "notes.txt"):
         assert [fault.path for fault in medp2p.check(path, set=[f"training.start_from={start}"])] == [str(start)]
+
+
+def test_weights_to_begin_with_of_another_network_are_a_fault(heads: Path, tmp_path: Path) -> None:
+    path = configuration(tmp_path, folder=str(heads))
+    other = build_generator("resnet_6", in_channels=1, out_channels=1, channels=4, norm="instance")
+    torch.save(reference_state_dict(other), tmp_path / "other.pth")
+    for start in (tmp_path / "other.pth", save(tmp_path, description())):
+        (said,) = medp2p.check(path, set=[f"training.start_from={start}", "generator.channels=4"])
+        assert said.path == str(start)
+        assert "another generator (found resnet_6 with 4 channels, instance norm" in said.message
+
+
+def test_weights_are_not_held_against_colours_that_nobody_saw(tmp_path: Path) -> None:
+    path = configuration(tmp_path, folder="none", kind="pictures")
+    other = build_generator("unet_256", in_channels=3, out_channels=3, channels=4)
+    torch.save(reference_state_dict(other), tmp_path / "other.pth")
+    said = medp2p.check(path, set=[f"training.start_from={tmp_path / 'other.pth'}", "generator.channels=4"])
+    assert [fault.key for fault in said] == ["data.folder"]
 
 
 def test_a_name_that_no_file_can_have_is_a_fault(tmp_path: Path) -> None:

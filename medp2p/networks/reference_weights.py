@@ -64,7 +64,7 @@ def load_reference_weights(network: Network, weights: str | PathLike[str] | Mapp
     ours = {_renamed(key, names): key for key in own}
     given = {key: tensor for key, tensor in given.items() if key in ours or key.rpartition(".")[2] not in _STATISTICS}
     wanted = {theirs: own[key] for theirs, key in ours.items()}
-    _refuse_other_generator(given, wanted, path)
+    refuse_other_generator(given, wanted, path)
     faults = _differences(given, wanted, path)
     if faults:
         raise ModelError.several(faults)
@@ -203,8 +203,17 @@ def _unwrapped(weights: Mapping[str, Tensor], path: str | None) -> dict[str, Ten
     return unwrapped
 
 
-def _refuse_other_generator(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: str | None) -> None:
-    """Raise once where two generators differ as a whole, which every one of their weights would say again."""
+def refuse_other_generator(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: str | None) -> None:
+    """Raise once where two generators differ as a whole, which every one of their weights would say again.
+
+    Args:
+        given: Weights under the names of the reference repository.
+        wanted: Those of the network they are for.
+        path: The file they come from.
+
+    Raises:
+        ModelError: They are of another kind, width, norm, or of other channels.
+    """
     found, own = architecture_of(given), architecture_of(wanted)
     if found and own and replace(found, dropout=own.dropout) != own:
         raise ModelError(path, "these are the weights of another generator", found=found, expected=own,

@@ -6,9 +6,11 @@ from pathlib import Path
 from torch import nn
 
 from medp2p.errors import ModelError
-from medp2p.networks import load_reference_weights
+from medp2p.networks import load_reference_weights, reference_state_dict
+from medp2p.networks.reference_weights import refuse_other_generator
 from medp2p.training.checkpoint import load_checkpoint
-from medp2p.translation.model_file import STATE_FILE, model_path, read_header, read_weights
+from medp2p.translation.generator import load_network
+from medp2p.translation.model_file import STATE_FILE, model_path
 
 logger = logging.getLogger(__name__)
 _GENERATOR, _DISCRIMINATOR = "_net_G.pth", "_net_D.pth"
@@ -34,8 +36,9 @@ def start_from(place: Path, generator: nn.Module, discriminator: nn.Module) -> N
             load_reference_weights(discriminator, beside)
             logger.info("the discriminator starts from %s, which lies beside the generator", beside.name)
         return
-    path = model_path(place)
-    generator.load_state_dict(read_weights(path, read_header(path), generator.state_dict()))
+    given, _ = load_network(place)
+    refuse_other_generator(reference_state_dict(given), reference_state_dict(generator), str(model_path(place)))
+    generator.load_state_dict(given.state_dict())
     checkpoint = place / STATE_FILE
     if checkpoint.is_file():
         state, _ = load_checkpoint(checkpoint)
