@@ -1,6 +1,7 @@
 """Regions to a DICOM segmentation (SEG) that refers to the series on whose grid they lie; by highdicom, an extra."""
 
 import os
+import re
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import BytesIO
@@ -34,6 +35,7 @@ _KINDS = {
 }
 """Codes of SNOMED CT for the names that we use ourselves; any other region is a tissue, called by its label."""
 _LONGEST_LABEL = 64
+_PLAIN = re.compile(r"[ -\[\]-~]{1,64}")
 
 
 def write_segmentation(
@@ -59,7 +61,7 @@ def write_segmentation(
         overwrite: Replace a file that is there.
 
     Raises:
-        ConfigError: The extra `dicom-objects` is not installed.
+        ConfigError: The extra `dicom-objects` is not installed, or the name of the algorithm cannot be in DICOM.
         GeometryError: The regions lie on another grid than the series.
         RegionError: There is no region, or a name that no segment can have.
         FileError: The source is refused, or the file cannot be written.
@@ -71,6 +73,9 @@ def write_segmentation(
     if find_spec("highdicom") is None:
         fix = "pip install 'medp2p[dicom-objects]'"
         raise ConfigError(None, "highdicom is not installed", key="segmentation", fix=fix)
+    if algorithm is not None and not (algorithm.strip() and _PLAIN.fullmatch(algorithm)):
+        raise ConfigError(None, "a name that DICOM cannot hold", key="algorithm", found=f"{len(algorithm)} letters",
+                          expected="1 to 64 of ASCII, no backslash", fix="call it otherwise")  # fmt: skip
     import highdicom as hd
 
     check_output(output, overwrite=overwrite)

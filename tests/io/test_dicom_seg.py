@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from medp2p.errors import FileError, GeometryError, OutputExistsError, RegionError
+from medp2p.errors import ConfigError, FileError, GeometryError, OutputExistsError, RegionError
 from medp2p.io import read_volume
 from medp2p.io.dicom_seg import write_segmentation
 from medp2p.io.dicom_write import write_series
@@ -185,3 +185,10 @@ def test_what_cannot_be_told_truly_is_refused(series, tmp_path) -> None:
     (tmp_path / "x.dcm").write_text("mine")
     with pytest.raises(OutputExistsError):
         write_segmentation(regions, series, tmp_path / "x.dcm")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\\b", "Äste", "a\nb"])
+def test_a_name_of_an_algorithm_that_dicom_cannot_hold_is_refused(series, tmp_path, name: str) -> None:
+    with pytest.raises(ConfigError, match="algorithm: a name that DICOM cannot hold"):
+        write_segmentation(drawn_on(series), series, tmp_path / "seg.dcm", algorithm=name)
+    assert not (tmp_path / "seg.dcm").exists()
