@@ -22,6 +22,7 @@ from medp2p.io.dicom_frames import Frame, read_header
 from medp2p.io.dicom_identity import Identity, code, put_uid
 from medp2p.io.dicom_series import Series, find_series
 from medp2p.io.dicom_walk import PIXEL_DATA
+from medp2p.io.machine import as_file_error
 from medp2p.io.names import is_written_slice
 from medp2p.io.text_header import LPS_TO_RAS
 from medp2p.volume import Volume
@@ -93,7 +94,8 @@ def write_series(
             base.add_new(PIXEL_DATA, "OW", pixels.tobytes())
             content = BytesIO()
             base.save_as(content, enforce_file_format=True)
-            (folder / f"{index + 1:0{digits}d}.dcm").write_bytes(identity.with_character_set(content.getvalue()))
+            with as_file_error(output):
+                (folder / f"{index + 1:0{digits}d}.dcm").write_bytes(identity.with_character_set(content.getvalue()))
             if progress is not None:
                 progress(index + 1, len(found.frames), "slices written")
 

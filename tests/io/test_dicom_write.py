@@ -1,5 +1,6 @@
 """Derived DICOM series: geometrically the patient, never to be taken for an acquired scan, and valid."""
 
+import errno
 import logging
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from medp2p.errors import GeometryError, OutputExistsError
+from medp2p.errors import FileError, GeometryError, OutputExistsError
 from medp2p.io import read_volume
 from medp2p.io.dicom_write import write_series
 from medp2p.volume import Volume
@@ -251,3 +252,21 @@ def test_an_unknown_character_set_is_one_warning_and_no_obstacle(
     assert caplog.text.count("character set") == 1
     assert b"ISO_IR 999" in (tmp_path / "o" / "0001.dcm").read_bytes()
     assert b"DOE^JANE" in (tmp_path / "o" / "0001.dcm").read_bytes()
+
+
+def test_a_disk_that_runs_full_is_named_by_the_folder_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = phantom.write(tmp_path / "s")
+    volume, write_bytes = read_volume(source), Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.name == "0003.dcm":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(FileError, match=r"/o: cannot be written: no space left") as caught:
+        write_series(volume, source, tmp_path / "o", model_sha256=MODEL, hu=True)
+    assert caught.value.exit_code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
