@@ -75,19 +75,20 @@ def run(options: argparse.Namespace) -> int:
             if (folder / name).exists():
                 say_result(str(folder / name))
     if not options.quiet:
-        _say_scores(done)
+        _say_scores(done, options)
     say_faults(done.faults)
     return 2 if done.faults else 0
 
 
-def _say_scores(done: "Evaluation") -> None:
+def _say_scores(done: "Evaluation", options: argparse.Namespace) -> None:
     """The means of each region, so that nobody has to open a file to know how good it is."""
     from medp2p.evaluation.score_table import score_lines
 
     for line in score_lines(done.scores):
         say_on_stderr(line)
-    if any(region.isdecimal() for region in done.scores.regions):
-        say_on_stderr("regions are called by their numbers; a label table gives them names: --names labels.yaml")
+    if options.names is None and any(region.isdecimal() for region in done.scores.regions):
+        where = "regions.names of the configuration" if options.model else "--names labels.yaml"
+        say_on_stderr(f"regions are called by their numbers; a label table gives them names: {where}")
 
 
 def _score_run(options: argparse.Namespace, progress: Progress) -> "Evaluation":

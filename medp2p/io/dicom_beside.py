@@ -78,10 +78,14 @@ def is_series_folder(path: PathLike) -> bool:
     return _holds_dicom(Path(path), names, CLASSIC)
 
 
-def holds_pictures(path: PathLike) -> bool:
-    """Whether a folder holds pictures, or sub-folders as `train` and `test` do."""
-    found = (entry for pattern in ("*", "*/*") for entry in Path(path).glob(pattern))
-    return any(picture_extension(entry) for entry in found)
+def images_in(path: PathLike) -> str:
+    """`picture` or `scan` where a folder, or one of its sub-folders, holds image files; else nothing."""
+    for entry in (entry for pattern in ("*", "*/*") for entry in Path(path).glob(pattern)):
+        if picture_extension(entry):
+            return "picture"
+        if image_extension(entry):
+            return "scan"
+    return ""
 
 
 def _holds_dicom(folder: Path, names: list[str], kinds: Mapping[str, str] = CLASSIC | ENHANCED) -> bool:

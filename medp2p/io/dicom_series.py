@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medp2p.affine import CORNER_TOLERANCE_MM, corner_distance_mm
 from medp2p.cores import usable_cores
 from medp2p.errors import FileError, GeometryError, listed
-from medp2p.io.dicom_beside import MOST_FOLDERS, folders_with_dicom, has_further_slices, holds_pictures
+from medp2p.io.dicom_beside import MOST_FOLDERS, folders_with_dicom, has_further_slices, images_in
 from medp2p.io.dicom_elements import is_uid
 from medp2p.io.dicom_frames import Frame, read_frames
 from medp2p.io.dicom_stack import stacked
@@ -125,8 +125,8 @@ def _all_frames(path: PathLike, series: str | None, progress: Progress | None, t
         fix = "give the folder that directly holds the slices"
         if deeper:
             fix = f"give one of these: {listed(deeper, MOST_FOLDERS)}"
-        elif holds_pictures(path):
-            fix = "give one picture, or a configuration that names this folder"
+        elif kind := images_in(path):
+            fix = f"give one {kind}, or a configuration that names this folder"
         raise FileError(path, "no CT or MR image here", found=left_out or "no file", fix=fix)
     if left_out:
         logger.log(tell, "left out of the DICOM files: %s", left_out)

@@ -106,6 +106,19 @@ def test_a_label_map_of_the_predictions_gives_dice_and_distance(medp2p: Command,
     assert all(0.3 < value < 1 for value in found)
 
 
+def test_a_label_table_is_not_asked_for_where_one_was_given(medp2p: Command, cohort: Path) -> None:
+    (cohort / "names.yaml").write_text('1: "007"\n')
+    (cohort / "regions").mkdir()
+    for path in sorted((cohort / "reference").iterdir()):
+        scan = nib.load(path)
+        labels = (np.asanyarray(scan.dataobj) > 250).astype(np.uint8)
+        nib.save(nib.Nifti1Image(labels, scan.affine), cohort / "regions" / path.name)
+    answer = evaluate(medp2p, cohort, "p10", "-m", cohort / "regions", "--names", cohort / "names.yaml")
+    assert answer.code == 0
+    assert "007" in answer.err
+    assert "called by their numbers" not in answer.err
+
+
 def test_an_evaluation_that_is_there_is_not_replaced_unasked(medp2p: Command, cohort: Path) -> None:
     evaluate(medp2p, cohort, "p10")
     again = evaluate(medp2p, cohort, "p10")

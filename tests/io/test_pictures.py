@@ -235,3 +235,11 @@ def test_a_folder_of_pictures_is_no_series_without_its_slices(tmp_path: Path) ->
     Image.new("L", (4, 4)).save(tmp_path / "train/a.png")
     with pytest.raises(FileError, match="give one picture, or a configuration that names this folder"):
         read_volume(tmp_path)
+
+
+def test_a_folder_of_scans_or_of_cases_is_no_series_without_its_slices(tmp_path: Path) -> None:
+    (tmp_path / "head_001").mkdir()
+    (tmp_path / "head_001/mr.nii.gz").touch()
+    for folder in (tmp_path, tmp_path / "head_001"):
+        with pytest.raises(FileError, match="give one scan, or a configuration that names this folder"):
+            read_volume(folder)
