@@ -87,9 +87,16 @@ def synthesize(
     translator = medp2p.Translator.load(run, device=device)
     folders = _folders(series, translator.description.sources)
     target_folder = Path(output)
+    if target_folder.exists() and not target_folder.is_dir():
+        raise medp2p.FileError(target_folder, "the output is no folder", fix="choose another output")
     if not overwrite:
         _refuse_full([target_folder / name for name in translator.description.targets])
     chosen = {name or next(iter(folders)): uid for name, uid in (uids or {}).items()}
+    if unknown := set(chosen) - set(folders):
+        raise medp2p.ConfigError(
+            None, "no source of the model", key="--series", found=", ".join(sorted(unknown)),
+            expected=", ".join(folders), fix="write --series NAME=UID",
+        )  # fmt: skip
     scans = {name: medp2p.read_volume(folder, series=chosen.get(name)) for name, folder in folders.items()}
     target_folder.mkdir(parents=True, exist_ok=True)
     sources = _prepared(scans, target_folder, settings) if prepare else Sources(scans)

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medp2p.errors import FileError, Medp2pError
+from medp2p.errors import ConfigError, FileError, Medp2pError
 from medp2p.io.atomic import sweep_stale
 from medp2p.many import each_case, is_plain_loop, worker_number
 from medp2p.many.shard import shard
@@ -94,6 +94,10 @@ def translate(
     description = read_header(model_path(Path(run))).description
     tell_unfinished_training(run)
     refuse_useless_half(half, description)
+    if series is not None and len(description.sources) > 1:
+        raise ConfigError(None, "one series for a model with several sources", key="--series",
+                          expected=", ".join(description.sources),
+                          fix="give each source as a folder that holds its series alone")  # fmt: skip
     found = find_jobs(input, output, description,
                       dicom_out=str(output).endswith(("/", "\\")))  # fmt: skip
     if found.many or _makes_folder(found.jobs[0], Path(output)):

@@ -80,6 +80,16 @@ def test_a_full_output_is_refused_before_a_scan_is_read(pipeline, run, tmp_path,
 
 
 @pytest.mark.slow
+def test_a_file_as_output_and_a_series_of_no_source_are_refused(pipeline, run, series, tmp_path, capsys) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert pipeline["main"]([str(run), str(series), "-o", str(tmp_path / "file")]) == 2
+    assert "file: the output is no folder" in capsys.readouterr().err
+    words = [str(run), str(series), "-o", str(tmp_path / "out"), "--series", "t9=1.2.3"]
+    assert pipeline["main"](words) == 2
+    assert "--series: no source of the model (found t9, expected mr)" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_several_series_on_grids_of_their_own_are_prepared_onto_the_first(pipeline, heads, tmp_path) -> None:
     both = tmp_path / "both"
     both.mkdir()

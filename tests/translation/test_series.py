@@ -124,3 +124,6 @@ def test_series_for_several_sources_are_asked_for_by_name(tmp_path: Path) -> Non
         phantom.write(tmp_path / "case" / name, modality="MR", values=VALUES)
     with pytest.raises(FileError, match=r"write -i t1=FOLDER -i t2=FOLDER, with folders of these: .*/t1, .*/t2$"):
         translate(model, tmp_path / "case", tmp_path / "ct.nii.gz", device="cpu")
+    both = dict.fromkeys(("t1", "t2"), tmp_path / "case" / "t1")
+    with pytest.raises(ConfigError, match=r"--series: one series for a model with several sources"):
+        translate(model, both, tmp_path / "ct.nii.gz", series="1.2.3", device="cpu")
