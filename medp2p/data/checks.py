@@ -120,10 +120,8 @@ def _mask_beside_body(loaded: LoadedCase, config: Config) -> Iterator[Fault]:
     name = next((name for name in loaded.volumes if config.intensity[name].hu), next(iter(loaded.volumes)))
     if loaded.body is None or BODY_OVERLAP in loaded.case.allow:
         return
-    scan = loaded.volumes[name]
-    found = coarse_body(scan, hu=config.intensity[name].hu)
-    dice = overlap(found, _coarse(scan.with_voxels(loaded.body)) > 0)
-    if found.any() and dice < MASK_BESIDE:
+    dice = beside_body(loaded.body, loaded.volumes[name], hu=config.intensity[name].hu)
+    if dice is not None:
         yield fault(
             loaded.case.body,
             f"the mask does not lie on the body in {name}: is it turned inside out?",
@@ -203,6 +201,13 @@ def _apart(loaded: LoadedCase, source: str, target: str, dice: float) -> Fault:
 def coarse_body(scan: Volume, *, hu: bool) -> NDArray[np.bool_]:
     """The body in a scan on about every fifth millimetre of its grid."""
     return find_body(_coarse(scan), hu=hu, smoothing_voxels=_COARSE_SMOOTHING)
+
+
+def beside_body(mask: Array, scan: Volume, *, hu: bool) -> float | None:
+    """The Dice overlap of a mask and the body found in a scan where there is hardly any; else None."""
+    found = coarse_body(scan, hu=hu)
+    dice = overlap(found, _coarse(scan.with_voxels(mask)) > 0)
+    return dice if found.any() and dice < MASK_BESIDE else None
 
 
 def _coarse(scan: Volume) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medp2p._version import __version__
+from medp2p.data.checks import beside_body
 from medp2p.data.region_files import is_plain_mask, refuse_reserved
 from medp2p.errors import Medp2pError, RegionError
 from medp2p.evaluation.case import check_same_grid, prepare_case
@@ -24,6 +25,7 @@ from medp2p.evaluation.tiling import slowest_first
 from medp2p.evaluation.unfinished import CaseResult, Unfinished
 from medp2p.io import read_regions, read_volume
 from medp2p.io.machine import naming
+from medp2p.picture import is_picture
 from medp2p.regions import Regions, mask_of
 from medp2p.volume import Volume
 
@@ -91,6 +93,11 @@ def _score(files: CaseFiles, work: CaseWork) -> None:
     if body is not None and files.body is not None:
         with naming(files.body):
             body = grid.with_voxels(lies_on(mask_of(body.voxels), body.affine, grid, name="body mask"))
+        if body.voxels.any() and not is_picture(reference):
+            dice = beside_body(body.voxels, reference, hu=limits.has_air)
+            if dice is not None:
+                logger.warning("%s: this mask hardly overlaps the body found in the reference (Dice %.2f). "
+                               "Is it turned inside out?", files.body, dice)  # fmt: skip
     own, _ = _regions({} if files.predicted_regions is None else {"": files.predicted_regions}, work.names, grid)
     hashes: dict[str, Cell] = {
         "predicted_sha256": predicted.content_sha256(),

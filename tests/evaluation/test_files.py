@@ -325,6 +325,17 @@ def test_a_prediction_without_air_is_asked_about_under_a_protocol_for_hu(pairs, 
     assert "second" not in caplog.text
 
 
+def test_a_mask_that_is_turned_inside_out_is_asked_about(pairs, caplog):
+    body = head()[1].voxels > -500
+    for name, mask in (("right", body), ("wrong", ~body)):
+        for case in ("first", "second.v2"):
+            (pairs / name).mkdir(exist_ok=True)
+            save(pairs / name / f"{case}.nii.gz", mask.astype(np.uint8))
+        caplog.clear()
+        evaluate_files(pairs / "p", pairs / "r", body=pairs / name, output=pairs / f"out_{name}")
+        assert ("first.nii.gz: this mask hardly overlaps the body" in caplog.text) == (name == "wrong")
+
+
 def test_references_of_two_kinds_are_refused_by_name(pairs):
     (pairs / "r" / "first.mha").unlink()
     save(pairs / "r" / "first.mha", head()[1].voxels + np.int16(1024))
