@@ -106,11 +106,12 @@ def _only_source(given: PathLike_, description: Description) -> str:
     names = tuple(description.source_images)
     if len(names) > 1:
         typed = " ".join(f"-i {name}=FILE" for name in names)
+        folder = Path(given).is_dir()
         raise ConfigError(
             given,
-            "one file for a model with several sources",
+            "this folder does not hold every source" if folder else "one file for a model with several sources",
             key="-i",
-            expected=", ".join(names),
+            expected=", ".join(description.files[name] if folder else name for name in names),
             fix=f"write {typed}, or give a folder that holds them as in training",
         )
     return names[0]
@@ -175,7 +176,9 @@ def _pictures(path: Path, target: Path, description: Description) -> Jobs:
         below = ", ".join(folder.name for folder in sub_folders(path)[:5])
         raise FileError(path, "no picture to translate in this folder", found=f"folders {below}" if below else None,
                         expected="PNG, TIFF, JPEG or radiographs in DICOM",
-                        fix="give one of the folders in it" if below else "give another folder")  # fmt: skip
+                        fix=f"put the pictures themselves into {' and '.join(map(str, inside.values()))}"
+                        if len(inside) > 1
+                        else "give one of the folders in it" if below else "give another folder")  # fmt: skip
     return Jobs(tuple(jobs), tuple(faults), many=True)
 
 

@@ -182,6 +182,12 @@ def test_several_pictures_in_are_found_by_name_in_their_folders(tmp_path: Path) 
     files = {name: tmp_path / f"in/{name}/1.png" for name in ("sketch", "hint")}
     translate(run, files, tmp_path / "alone.png", device="cpu")
     assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "out/1.png").read_bytes()
+    with pytest.raises(Medp2pError, match=r"this folder does not hold every source .expected sketch, hint"):
+        translate(run, tmp_path / "in/sketch", tmp_path / "more", device="cpu")
+    for name in ("sketch", "hint"):
+        (tmp_path / "split" / name / "test").mkdir(parents=True)
+    with pytest.raises(Medp2pError, match=r"put the pictures themselves into .*split/sketch and .*split/hint"):
+        translate(run, tmp_path / "split", tmp_path / "more", device="cpu")
 
 
 def test_a_picture_of_another_size_is_resized_and_brought_back(tmp_path: Path) -> None:
