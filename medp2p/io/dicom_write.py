@@ -123,9 +123,9 @@ def _base(found: Series, head: DicomHeader, identity: Identity, model_sha256: st
     base.DerivationCodeSequence = [code("SYNTHETIC", "99MEDP2P", "Synthetic image by a neural network")]
     base.AcquisitionNumber = None
     for tag, vr in ((0x00185100, "CS"), (0x00180015, "CS")):  # PatientPosition, BodyPartExamined
-        word = elements.word(tag)
-        if word and word.replace(" ", "").replace("_", "").isalnum() and len(word) <= 16 and word.isascii():
-            base.add_new(tag, vr, word.upper())
+        word = elements.word(tag).upper()
+        if _CODE.fullmatch(word):
+            base.add_new(tag, vr, word)
     if base.get("BodyPartExamined") not in _UNPAIRED:  # PS3.3 C.7.3.1
         side = elements.word(0x00200060)
         base.Laterality = side if side in ("L", "R") else ""
